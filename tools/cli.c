@@ -1,0 +1,339 @@
+/* cli.c: command lines, help and errors, the same for every command; see cli.h. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OPTIONS_MAX 48
+
+static const char *command_name;
+
+/* -- numbers ------------------------------------------------------------------------------- */
+
+static int parse_digits(const char **text, uint64_t *ret_value)
+{
+	const char *p = *text;
+	uint64_t value = 0;
+
+	if (*p < '0' || *p > '9')
+		return -EINVAL;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
+			return -ERANGE;
+	}
+	*text = p;
+	*ret_value = value;
+	return 0;
+}
+
+int cli_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	uint64_t value;
+	unsigned int shift = 0;
+	int err;
+
+	err = parse_digits(&text, &value);
+	if (err)
+		return err;
+	unit = *text ? strchr(units, *text & ~0x20) : NULL;
+	if (unit) {
+		shift = 10 * (unsigned int)(unit - units + 1);
+		text++;
+	}
+	if (*text && strcmp(text, "B") != 0 && !(unit && strcmp(text, "iB") == 0))
+		return -EINVAL;
+	if (shift && value >> (64 - shift))
+		return -ERANGE;
+	*ret_bytes = value << shift;
+	return 0;
+}
+
+static int unit_ns(const char *unit, uint64_t *ret_ns)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {
+		{ "", 1000000000 }, { "s", 1000000000 },  { "ms", 1000000 },	  { "us", 1000 },
+		{ "ns", 1 },	    { "m", 60000000000 }, { "h", 3600000000000 },
+	};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(unit, units[i].name) == 0) {
+			*ret_ns = units[i].ns;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int cli_duration(const char *text, uint64_t *ret_ns)
+{
+	uint64_t whole, unit, ns, part = 0;
+	const char *fraction = NULL;
+	int err;
+
+	err = parse_digits(&text, &whole);
+	if (err)
+		return err;
+	if (*text == '.') {
+		fraction = ++text;
+		text += strspn(text, "0123456789");
+		if (text == fraction)
+			return -EINVAL;
+	}
+	err = unit_ns(text, &unit);
+	if (err)
+		return err;
+	if (fraction) {
+		for (uint64_t place = unit / 10; place && fraction < text; place /= 10)
+			part += place * (uint64_t)(*fraction++ - '0');
+	}
+	if (__builtin_mul_overflow(whole, unit, &ns) || __builtin_add_overflow(ns, part, &ns))
+		return -ERANGE;
+	*ret_ns = ns;
+	return 0;
+}
+
+static int parse_count(const char *text, uint64_t *ret_value)
+{
+	uint64_t value;
+	int err = parse_digits(&text, &value);
+
+	if (err)
+		return err;
+	if (*text)
+		return -EINVAL;
+	*ret_value = value;
+	return 0;
+}
+
+/* -- errors -------------------------------------------------------------------------------- */
+
+int cli_fail(int exit_code, const char *what, const char *cause, const char *remedy)
+{
+	fflush(stdout);
+	fprintf(stderr, "sluice%s%s: %s: %s%s%s\n", command_name ? " " : "",
+		command_name ? command_name : "", what, cause, remedy ? "; " : "",
+		remedy ? remedy : "");
+	return exit_code;
+}
+
+static const struct {
+	int err;
+	int exit_code;
+	const char *remedy;
+} usual_errors[] = {
+	{ ENOENT, CLI_USAGE, "nothing has this name, check the spelling" },
+	{ ENOTDIR, CLI_USAGE, "a part of the path is not a directory, check the spelling" },
+	{ EISDIR, CLI_USAGE, "it is a directory, name a file" },
+	{ EINVAL, CLI_USAGE, NULL },
+	{ ENAMETOOLONG, CLI_USAGE, "use a shorter path" },
+	{ EACCES, CLI_MACHINE, "likely not yours, try another path or another user" },
+	{ EPERM, CLI_MACHINE, "likely needs more rights, try as root" },
+	{ EROFS, CLI_MACHINE, "the file system is mounted read-only, try another path" },
+	{ ENOMEM, CLI_MACHINE, "a memory limit was reached, see `ulimit -a`" },
+	{ EMFILE, CLI_MACHINE, "too many open files, raise `ulimit -n`" },
+	{ ENOSYS, CLI_MACHINE, "this kernel lacks it or forbids it, see `sluice probe`" },
+	{ EOPNOTSUPP, CLI_MACHINE, "this file system or device cannot, see `sluice probe`" },
+	{ ENOSPC, CLI_IO, "the file system is full, free some space or try another path" },
+	{ EDQUOT, CLI_IO, "the disk quota is used up, free some space or try another path" },
+	{ EFBIG, CLI_IO, "a file size limit was reached, see `ulimit -f`" },
+};
+
+int cli_fail_errno(const char *what, int err, const char *remedy)
+{
+	if (err < 0)
+		err = -err;
+	for (size_t i = 0; i < sizeof(usual_errors) / sizeof(usual_errors[0]); i++) {
+		if (usual_errors[i].err == err)
+			return cli_fail(usual_errors[i].exit_code, what, strerror(err),
+					remedy ? remedy : usual_errors[i].remedy);
+	}
+	return cli_fail(CLI_IO, what, strerror(err), remedy);
+}
+
+/* -- help ---------------------------------------------------------------------------------- */
+
+static void print_option(const char *name, const char *metavar, const char *help)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s%s%s", name, metavar ? " " : "", metavar ? metavar : "");
+	printf("  %-22s %s\n", left, help);
+}
+
+void cli_help(const struct cli_command *command)
+{
+	const struct cli_option *option;
+	const char *line, *end;
+
+	printf("sluice %s: %s\n\n", command->name, command->summary);
+	printf("usage: sluice %s [OPTION]...%s%s\n\noptions:\n", command->name,
+	       command->operands ? " " : "", command->operands ? command->operands : "");
+	for (option = command->options; option && option->name; option++)
+		print_option(option->name, option->metavar, option->help);
+	print_option("help", NULL, "show this and exit");
+	if (command->notes)
+		printf("\n%s\n", command->notes);
+	printf("\nexample:\n");
+	for (line = command->example; (end = strchr(line, '\n')); line = end + 1)
+		printf("  %.*s\n", (int)(end - line), line);
+	printf("\nexit codes: 0 done, 1 the answer is bad news, 2 wrong usage,\n"
+	       "  3 the machine or its permissions do not allow it, 4 an I/O error\n");
+}
+
+/* -- parsing ------------------------------------------------------------------------------- */
+
+static int say_usage(const char *what, const char *cause)
+{
+	char remedy[96];
+
+	snprintf(remedy, sizeof(remedy), "try `sluice %s --help`", command_name);
+	return cli_fail(CLI_USAGE, what, cause, remedy);
+}
+
+static int parse_number(const struct cli_option *option, const char *text, uint64_t *ret_value)
+{
+	switch (option->kind) {
+	case CLI_COUNT:
+		return parse_count(text, ret_value);
+	case CLI_SIZE:
+		return cli_size(text, ret_value);
+	default:
+		return cli_duration(text, ret_value);
+	}
+}
+
+static const char *example_of(enum cli_kind kind)
+{
+	switch (kind) {
+	case CLI_COUNT:
+		return "want a whole number such as 32";
+	case CLI_SIZE:
+		return "want a size such as 4096, 64K or 1G";
+	default:
+		return "want a duration such as 500ms or 30s";
+	}
+}
+
+static int store_value(const struct cli_option *option, const char *text)
+{
+	char what[64], cause[128];
+	uint64_t value = 0;
+	int err;
+
+	if (option->kind == CLI_FLAG) {
+		*(bool *)option->value = true;
+		return CLI_DONE;
+	}
+	if (option->kind == CLI_STRING) {
+		*(const char **)option->value = text;
+		return CLI_DONE;
+	}
+	err = parse_number(option, text, &value);
+	if (!err && (value < option->min || (option->max && value > option->max)))
+		err = -ERANGE;
+	if (!err) {
+		*(uint64_t *)option->value = value;
+		return CLI_DONE;
+	}
+	snprintf(what, sizeof(what), "--%s", option->name);
+	snprintf(cause, sizeof(cause), "'%.40s' is %s, %s", text,
+		 err == -ERANGE ? "out of range" : "not a value", example_of(option->kind));
+	return say_usage(what, cause);
+}
+
+/* Fills getopt's table; the value it returns is the option's index + 256, and 'h' for help. */
+static int fill_table(const struct cli_command *command, struct option *table)
+{
+	int nr = 0;
+
+	for (; command->options && command->options[nr].name; nr++) {
+		if (nr == OPTIONS_MAX)
+			abort();
+		table[nr].name = command->options[nr].name;
+		table[nr].val = 256 + nr;
+		table[nr].has_arg = command->options[nr].kind == CLI_FLAG ? no_argument :
+									    required_argument;
+	}
+	table[nr++] = (struct option){ .name = "help", .val = 'h' };
+	return nr;
+}
+
+static int check_operands(const struct cli_command *command, int argc, char **argv, int first)
+{
+	int nr = argc - first;
+
+	if (nr > command->operands_max)
+		return say_usage(argv[first + command->operands_max], "one operand too many");
+	if (nr < command->operands_min)
+		return say_usage(command->operands, "missing");
+	return CLI_DONE;
+}
+
+int cli_parse(const struct cli_command *command, int argc, char **argv, int *ret_exit)
+{
+	struct option table[OPTIONS_MAX + 2] = { 0 };
+	int choice, code = CLI_DONE;
+
+	command_name = command->name;
+	fill_table(command, table);
+	opterr = 0;
+	optind = 0;
+	while (code == CLI_DONE && (choice = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+		if (choice == 'h') {
+			cli_help(command);
+			*ret_exit = CLI_DONE;
+			return -1;
+		}
+		if (choice == ':')
+			code = say_usage(argv[optind - 1], "needs a value");
+		else if (choice == '?')
+			code = say_usage(argv[optind - 1], "unknown or ambiguous option");
+		else
+			code = store_value(&command->options[choice - 256], optarg);
+	}
+	if (code == CLI_DONE)
+		code = check_operands(command, argc, argv, optind);
+	*ret_exit = code;
+	return code == CLI_DONE ? optind : -1;
+}
+
+/* -- the process --------------------------------------------------------------------------- */
+
+/*
+ * A command started with a closed descriptor 1 would get 1 for the first file it opens, and print into
+ * it. Descriptor 1 is filled with something that cannot be written, so that the loss is noticed.
+ */
+void cli_begin(void)
+{
+	static const int modes[3] = { O_RDONLY, O_RDONLY, O_RDWR };
+
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
+			_exit(CLI_IO);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int cli_finish(int exit_code)
+{
+	int failed_before = ferror(stdout);
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !failed_before)
+		return exit_code;
+	if (errno == EPIPE || errno == EBADF || errno == 0)
+		return CLI_IO;
+	return cli_fail(CLI_IO, "output", strerror(errno), NULL);
+}
