@@ -312,8 +312,8 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, int *ret
 /* -- the process --------------------------------------------------------------------------- */
 
 /*
- * A command started with a closed descriptor 1 would get 1 for the first file it opens, and print into
- * it. Descriptor 1 is filled with something that cannot be written, so that the loss is noticed.
+ * A command started with a closed descriptor 1 would get 1 for the first file it opens, and print
+ * into it. Descriptor 1 is filled with something that cannot be written, so the loss is noticed.
  */
 void cli_begin(void)
 {

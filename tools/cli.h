@@ -1,4 +1,4 @@
-/* cli.h: the command line as a table: options, help, operands, numbers with units, errors with a remedy. */
+/* cli.h: the command line as a table: options, help, numbers with units, errors with a remedy. */
 #ifndef SLUICE_TOOLS_CLI_H
 #define SLUICE_TOOLS_CLI_H
 
@@ -16,11 +16,11 @@ enum {
 
 /* What an option's value is, and the type its value pointer has. */
 enum cli_kind {
-	CLI_FLAG,   /* bool: no argument */
-	CLI_STRING, /* const char *: borrowed from argv */
-	CLI_COUNT,  /* uint64_t: a plain number, within min..max */
-	CLI_SIZE, /* uint64_t: bytes, "4096", "64K", "1M", "2G" (powers of 1024), within min..max */
-	CLI_DURATION, /* uint64_t: nanoseconds, "30s", "5ms", "2m", plain = seconds, within min..max */
+	CLI_FLAG,     /* bool: no argument */
+	CLI_STRING,   /* const char *: borrowed from argv */
+	CLI_COUNT,    /* uint64_t: a plain number, within min..max */
+	CLI_SIZE,     /* uint64_t: bytes, "4096", "64K", "1M", "2G", within min..max */
+	CLI_DURATION, /* uint64_t: nanoseconds, "30s", "5ms", plain = seconds, within min..max */
 };
 
 struct cli_option {
@@ -58,7 +58,7 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, int *ret
 void cli_help(const struct cli_command *command);
 
 /**
- * cli_size() - read a number of bytes: digits, then nothing or one of K M G T (times 1024), B or iB.
+ * cli_size() - read a number of bytes: digits, then perhaps K M G or T (times 1024), B or iB.
  * @text: the text; no sign, no space, no fraction.
  * @ret_bytes: the answer; untouched on failure.
  *
@@ -67,8 +67,8 @@ void cli_help(const struct cli_command *command);
 int cli_size(const char *text, uint64_t *ret_bytes);
 
 /**
- * cli_duration() - read a span of time: digits, perhaps a fraction, then ns us ms s m h or nothing (s).
- * @text: the text; "1.5s" is fine, a sign is not.
+ * cli_duration() - read a span of time: digits, perhaps a fraction, then ns us ms s m or h.
+ * @text: the text; no unit means seconds; "1.5s" is fine, a sign is not.
  * @ret_ns: the answer in nanoseconds; untouched on failure.
  *
  * Return: 0, -EINVAL when it is no duration, -ERANGE when it does not fit.
@@ -87,7 +87,7 @@ int cli_duration(const char *text, uint64_t *ret_ns);
 int cli_fail(int exit_code, const char *what, const char *cause, const char *remedy);
 
 /**
- * cli_fail_errno() - cli_fail() with cause, exit code and a usual remedy taken from an error number.
+ * cli_fail_errno() - cli_fail() with cause, exit code and usual remedy taken from an error number.
  * @what: the path, option or step that failed.
  * @err: errno or -errno.
  * @remedy: what to say instead of the usual remedy; NULL for the usual one.
@@ -105,7 +105,7 @@ int cli_fail_errno(const char *what, int err, const char *remedy);
  */
 int cli_finish(int exit_code);
 
-/* cli_begin() - main() calls it first: SIGPIPE becomes an error, closed descriptors 0 to 2 are occupied. */
+/* cli_begin() - main() calls it first: SIGPIPE becomes an error, closed descriptors are filled. */
 void cli_begin(void);
 
 #endif

@@ -19,8 +19,8 @@ static void must(bool held, const char *what)
 }
 
 /*
- * The length of the UTF-8 sequence at @s, 0 when it is not one: neither overlong nor a surrogate nor
- * beyond U+10FFFF (table 3-7 of the Unicode standard).
+ * The length of the UTF-8 sequence at @s, 0 when it is not one: neither overlong nor a surrogate
+ * nor beyond U+10FFFF (table 3-7 of the Unicode standard).
  */
 static size_t utf8_len(const unsigned char *s)
 {

@@ -9,8 +9,8 @@
 #define JSON_DEPTH_MAX 16
 
 /*
- * Members take a key inside an object, and NULL inside an array or at the top. A misuse (a key in an
- * array, an end without a begin, two values at the top) is a bug of the caller and aborts.
+ * Members take a key inside an object, and NULL inside an array or at the top. A misuse (a key in
+ * an array, an end without a begin, two values at the top) is a bug of the caller and aborts.
  */
 struct json_writer {
 	/* private: */

@@ -1,4 +1,4 @@
-/* harness.h: what every C test includes: cmocka, TAP output, skips with a reason, seeds, directories. */
+/* harness.h: what every C test includes: cmocka, skips with a reason, seeds, directories. */
 #ifndef SLUICE_TESTS_SUPPORT_HARNESS_H
 #define SLUICE_TESTS_SUPPORT_HARNESS_H
 
