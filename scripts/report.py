@@ -14,6 +14,7 @@ RESULT = re.compile(r"^(not )?ok\b\s*(\d+)?\s*(?:-\s*)?(.*)$")
 SKIP = re.compile(r"^(.*?)\s*#\s*SKIP\b\s*(.*)$", re.I)
 REASON = re.compile(r"^# SKIP-REASON (.*)$")
 OUTPUT_LINES_MAX = 60
+NEEDED_BY_TESTS = {"cmocka": "libcmocka-dev", "liburing": "liburing-dev"}
 
 
 class Report:
@@ -93,13 +94,19 @@ def read_log(build):
         return [json.loads(line) for line in file]
 
 
-def without_cmocka(build):
-    """The C tests that were left out of the build because cmocka is missing."""
-    with open(os.path.join(build, "meson-info", "intro-dependencies.json"), encoding="utf-8") as file:
-        if any(dependency["name"] == "cmocka" for dependency in json.load(file)):
-            return []
+def left_out(build):
+    """The C tests that are no part of the build, and why: a library is missing, or they are not listed."""
+    info = os.path.join(build, "meson-info")
+    with open(os.path.join(info, "intro-dependencies.json"), encoding="utf-8") as file:
+        found = {dependency["name"] for dependency in json.load(file)}
+    with open(os.path.join(info, "intro-targets.json"), encoding="utf-8") as file:
+        built = {source for target in json.load(file) for group in target["target_sources"]
+                 for source in group.get("sources", [])}
+    missing = [package for name, package in NEEDED_BY_TESTS.items() if name not in found]
     top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return [os.path.relpath(path, top) for path in sorted(glob.glob(f"{top}/tests/**/test_*.c", recursive=True))]
+    for path in sorted(glob.glob(f"{top}/tests/**/test_*.c", recursive=True)):
+        if path not in built:
+            yield os.path.relpath(path, top), missing
 
 
 def main():
@@ -107,8 +114,11 @@ def main():
     report = Report()
     for test in read_log(build):
         report.add_program(test)
-    for path in without_cmocka(build):
-        report.skip(path, "cmocka is not installed (Debian: libcmocka-dev)")
+    for path, missing in left_out(build):
+        if missing:
+            report.skip(path, f"not installed: {', '.join(missing)}")
+        else:
+            report.fail(f"{path}: no meson.build lists it", None)
     sys.exit(report.print())
 
 

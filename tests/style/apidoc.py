@@ -3,7 +3,11 @@
 
 In full means: a comment right before it that opens with the function's name and purpose, one
 @line per parameter (and none for a parameter it does not have), `Context:`, and `Return:` unless
-the function is void. An inline helper needs no `Context:`: it only fills caller memory.
+the function is void.
+
+An inline helper that only fills a request is told more shortly: a comment of any form right before it,
+or right before the helper it follows (a family, such as fsync and fdatasync). If it has a comment in
+kernel-doc form, that is held to the same rules, but for `Context:`.
 """
 import re
 
@@ -16,6 +20,8 @@ PROTOTYPE = re.compile(
     r"^(?P<kind>SL_EXPORT|static\s+inline)\s+(?P<result>[\w \t*]+?)(?P<name>\bsl_\w+)\s*"
     r"\((?P<args>[^;{]*?)\)\s*(?:SL_\w+(?:\([^)]*\))?\s*|__attribute__\(\(.*?\)\)\s*)*[;{]",
     re.M | re.S)
+PLAIN_COMMENT_BEFORE = re.compile(r"\*/\s*\Z")
+FAMILY_BEFORE = re.compile(r"^};?\s*\Z", re.M)
 EXPORT = re.compile(r"^\s*SL_EXPORT\b", re.M)
 
 
@@ -45,7 +51,9 @@ def check_function(match):
     """What is missing from one function's comment."""
     name, doc = match["name"], match["doc"]
     if doc is None:
-        return ["no comment"]
+        before = match.string[:match.start()]
+        family = PLAIN_COMMENT_BEFORE.search(before) or FAMILY_BEFORE.search(before)
+        return [] if match["kind"] != "SL_EXPORT" and family else ["no comment"]
     lines = [re.sub(r"^\s*\*? ?", "", line) for line in doc.strip().splitlines()]
     missing = []
     if not re.match(rf"{name}(?:\(\))?\s+-\s+\S", lines[0]):
@@ -116,12 +124,14 @@ BAD = {
     "no return": (GOOD, " * Return: 0 or -EINVAL.\n", ""),
     "an empty return": (GOOD, "Return: 0 or -EINVAL.", "Return:"),
     "an inline helper without its parameter": (GOOD, " * @thing: filled\n", ""),
+    "an inline helper without any comment": (GOOD, GOOD, "static inline int sl_thing_old(int a)\n{\n}\n"),
     "an export it cannot read": (GOOD, "SL_EXPORT void sl_thing_end(void);", "SL_EXPORT extern int x;"),
 }
 
 
 def self_test():
-    problems = [f"refused a good comment: {p}" for p in check_text("good", GOOD)]
+    family = GOOD + "\nstatic inline int sl_thing_also(int a)\n{\n}\n"
+    problems = [f"refused a good comment: {p}" for p in check_text("good", GOOD) + check_text("good", family)]
     for what, (text, old, new) in BAD.items():
         assert old in text, what
         if not check_text("bad", text.replace(old, new, 1)):
