@@ -318,9 +318,10 @@ int uring_queue_open(struct uring_queue *q, const struct uring_queue_opts *opts,
 	q->fd = -1;
 	if (err)
 		return err;
-	q->fd = setup(&full, &params, &report.flags_dropped);
-	if (q->fd < 0)
-		return q->fd;
+	err = setup(&full, &params, &report.flags_dropped);
+	if (err < 0)
+		return err;
+	q->fd = err;
 	q->enter_fd = q->fd;
 	q->flags = params.flags;
 	q->features = params.features;

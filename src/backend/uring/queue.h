@@ -409,10 +409,27 @@ static inline struct sl_uring_sqe *uring_queue_sqe(struct uring_queue *q)
  * uring_sqe_fill - write a whole entry
  * @sqe: a claimed entry
  * @request: what to write; fields left out of an initialiser are zero
+ *
+ * Member by member, not as one struct: a compiler then keeps a literal request in
+ * registers, where copying it from the stack in wider loads than the stores that
+ * built it stalls on store forwarding (4 ns of 75 on a nop).
  */
 static inline void uring_sqe_fill(struct sl_uring_sqe *sqe, const struct sl_uring_sqe *request)
 {
-	*sqe = *request;
+	sqe->opcode = request->opcode;
+	sqe->flags = request->flags;
+	sqe->ioprio = request->ioprio;
+	sqe->fd = request->fd;
+	sqe->off = request->off;
+	sqe->addr = request->addr;
+	sqe->len = request->len;
+	sqe->op_flags = request->op_flags;
+	sqe->user_data = request->user_data;
+	sqe->buf_index = request->buf_index;
+	sqe->personality = request->personality;
+	sqe->file_index = request->file_index;
+	sqe->addr3 = request->addr3;
+	sqe->pad = request->pad;
 }
 
 /**
