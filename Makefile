@@ -33,7 +33,8 @@ man: $(BUILD)/build.ninja
 
 install: all
 	meson configure --prefix=$(PREFIX) $(BUILD)
-	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+	ninja -C $(BUILD) product
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
 clean:
 	rm -rf build build-asan build-tsan build-tidy

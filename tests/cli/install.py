@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """install.py: what `make install` puts down is enough to build against, dynamically and statically."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,13 +27,11 @@ class Installed:
     """An installation in a directory of its own."""
 
     def __init__(self, root, build):
-        self.root, self.prefix = root, ""
+        self.root, self.pkgconfig = root, root
         self.answer = run("meson", "install", "-C", build, "--no-rebuild", "--destdir", root)
         found = self.files("sluice.pc")
         if found:
             self.pkgconfig = os.path.dirname(found[0])
-            with open(found[0], encoding="utf-8") as file:
-                self.prefix = next(line[7:].strip() for line in file if line.startswith("prefix="))
 
     def files(self, *names):
         return [os.path.join(folder, name) for folder, _, files in os.walk(self.root) for name in files if name in names]
@@ -56,8 +55,11 @@ def main():
     tap, build = Tap(), sys.argv[1]
     with tempfile.TemporaryDirectory(prefix="sluice-install-", dir=os.environ.get("SLUICE_TEST_DIR")) as root:
         installed = Installed(root, build)
-        tap.check("the installation succeeds", installed.answer.stderr.splitlines() if installed.answer.returncode else [])
+        answer = installed.answer
+        tap.check("the installation succeeds",
+                  (answer.stdout + answer.stderr).splitlines() if answer.returncode else [])
         wanted = ["sluice", "libsluice.a", "libsluice.so", "libsluice.so.0", "sluice.pc", "sluice.h", "ring.h"]
+        wanted += ["sluice.1"] if shutil.which("scdoc") else []
         tap.check("command, libraries, headers and the pkg-config file are there",
                   [f"no {name}" for name in wanted if not installed.files(name)])
         library = installed.files("libsluice.so.0.1.0")

@@ -46,6 +46,15 @@ def shell_problems(names):
             yield f"{name}: {answer.stderr.strip()}"
 
 
+def dead_paths(names):
+    """What a document names in backticks as a path of the tree, and is not there."""
+    for name in names:
+        for path in re.findall(r"`((?:include|src|tools|tests|examples|scripts|docs|man|bench)/[\w./-]*)`",
+                               sources.read(name)):
+            if not os.path.exists(os.path.join(sources.ROOT, path)):
+                yield f"{name}: {path}"
+
+
 def main():
     tap = Tap()
     names = sources.tracked()
@@ -55,6 +64,7 @@ def main():
     tap.check(f"no line of C is wider than {COLUMNS_MAX} columns", list(long_lines(code)))
     tap.check("every C file opens by saying what it is", list(without_opening(code)))
     tap.check("every shell script is well-formed", list(shell_problems(names)))
+    tap.check("every path that a document names is there", list(dead_paths(n for n in names if n.endswith(".md"))))
     if "README.md" in names:
         count = len(sources.read("README.md").splitlines())
         tap.check(f"the README has at most {README_LINES_MAX} lines",
