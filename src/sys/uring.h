@@ -6,7 +6,7 @@
  * io_uring_enter(2) and io_uring_register(2) up to Linux 6.18; a comment names
  * the first release for whatever is newer than 6.1. They describe what may be
  * asked, never what the running kernel can do: that is tried, not assumed.
- * tests/unit/test_uring_abi.c compares every value with <linux/io_uring.h>.
+ * tests/unit/test_uring_abi.c compares those up to 6.1 with <linux/io_uring.h>.
  *
  * The functions are the bare system calls: they never retry, allocate or log.
  */
