@@ -7,7 +7,7 @@ all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) product
 
 $(BUILD)/build.ninja:
-	scripts/setup.sh build
+	-scripts/setup.sh build
 	meson setup --prefix=$(PREFIX) $(BUILD)
 
 run: all
@@ -26,7 +26,8 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 bench: all
-	scripts/bench.sh $(BUILD)
+	scripts/unpack-peer.sh $(BUILD) $$(sed 's/#.*//' scripts/packages/bench.txt)
+	bench/run.sh $(BUILD)
 
 man: $(BUILD)/build.ninja
 	ninja -C $(BUILD) man
