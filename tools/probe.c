@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/cli.h"
-#include "tools/commands.h"
-#include "tools/probe/challenge.h"
-#include "tools/probe/report.h"
-#include "tools/probe/topics.h"
-#include "tools/term.h"
+#include "cli.h"
+#include "commands.h"
+#include "probe/challenge.h"
+#include "probe/report.h"
+#include "probe/topics.h"
+#include "term.h"
 
 struct options {
 	bool json;
@@ -20,8 +20,14 @@ struct options {
 static void try_scratch(struct probe *probe)
 {
 	struct check *check = check_add(&probe->checks, "file.scratch", "scratch file");
-	int err = scratch_open(&probe->scratch, &probe->place);
+	int err;
 
+	if (!strcmp(probe->place.kind, "block device")) {
+		probe->scratch_err = -ENOTDIR;
+		check_skip(check, "a raw device is not written to: name a directory for the rest");
+		return;
+	}
+	err = scratch_open(&probe->scratch, &probe->place);
 	probe->scratch_err = err;
 	if (!err) {
 		check_set(check, CHECK_YES, "%u KiB, nameless, gone with this process",
@@ -44,11 +50,11 @@ static void run_topics(struct probe *probe, struct term_progress *progress)
 		void (*run)(struct probe *probe);
 		bool needs_file;
 	} topics[] = {
-		{ "the ring", probe_ring, false },	 { "direct I/O", probe_direct, true },
-		{ "the page cache", probe_cache, true }, { "the device", probe_device, false },
-		{ "durability", probe_durable, true },	 { "untorn writes", probe_untorn, true },
-		{ "files", probe_file, true },		 { "DAX", probe_dax, true },
-		{ "userfaultfd", probe_uffd, false },	 { "sockets", probe_net, false },
+		{ "direct I/O", probe_direct, true },  { "the page cache", probe_cache, true },
+		{ "the ring", probe_ring, false },     { "the device", probe_device, false },
+		{ "durability", probe_durable, true }, { "untorn writes", probe_untorn, true },
+		{ "files", probe_file, true },	       { "DAX", probe_dax, true },
+		{ "userfaultfd", probe_uffd, false },  { "sockets", probe_net, false },
 		{ "limits", probe_limits, false },
 	};
 
@@ -57,6 +63,8 @@ static void run_topics(struct probe *probe, struct term_progress *progress)
 		if (!topics[i].needs_file || !probe->scratch_err)
 			topics[i].run(probe);
 	}
+	if (!strcmp(probe->place.kind, "block device"))
+		probe_direct_device(probe);
 }
 
 static int exit_code_of(const struct probe *probe)
@@ -64,6 +72,8 @@ static int exit_code_of(const struct probe *probe)
 	for (size_t i = 0; i < probe->checks.nr; i++)
 		if (probe->checks.v[i].broken)
 			return CLI_BAD;
+	if (!strcmp(probe->place.kind, "block device"))
+		return CLI_DONE;
 	switch (-probe->scratch_err) {
 	case 0:
 		return CLI_DONE;

@@ -1,4 +1,4 @@
-/* statx(2) with the fields newer than Debian 12's headers: direct-I/O alignments and untorn writes. */
+/* statx(2) with fields newer than Debian 12 knows: direct-I/O alignments and untorn writes. */
 #ifndef SL_SYS_STATX_H
 #define SL_SYS_STATX_H
 

@@ -142,7 +142,7 @@ static int64_t left_by_write(const struct scratch *scratch, uint64_t off)
 	return left_after_a_moment(scratch, off);
 }
 
-/* Overwriting and appending end on different paths in the kernel: ext4 drops only appended pages. */
+/* The two end on different paths in the kernel: ext4 drops only pages that were appended. */
 static void try_dontcache_write(struct probe *probe)
 {
 	struct check *check =

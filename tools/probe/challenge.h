@@ -37,7 +37,7 @@ struct challenge {
 	char missing[8][160];
 };
 
-/* Try everything this machine can; at most a few seconds. Leaves nothing behind, even when killed. */
+/* Try all this machine can; at most a few seconds. Leaves nothing behind, even when killed. */
 void challenge_run(struct challenge *challenge, const struct place *place);
 
 #endif

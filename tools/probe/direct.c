@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -279,6 +280,34 @@ static void try_misaligned(struct probe *probe)
 	check->status = refused == total ? CHECK_YES : refused ? CHECK_PARTLY : CHECK_NO;
 	if (!refused)
 		check_say(check, "G: so such requests are buffered (or passed on by FUSE)");
+}
+
+/* A raw device: it is read, never written. */
+void probe_direct_device(struct probe *probe)
+{
+	struct check *align = check_add(&probe->checks, "direct.alignment", "alignment known");
+	struct check *check = check_add(&probe->checks, "direct.read", "direct reads are direct");
+	unsigned char *buf = NULL;
+	int fd = open(probe->place.path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	int64_t before;
+	ssize_t n;
+
+	say_alignment(&probe->place.stx, align);
+	if (fd < 0 || posix_memalign((void **)&buf, SCRATCH_PAGE, SCRATCH_PAGE)) {
+		check_set(check, CHECK_UNKNOWN, "open: %s", check_errno(-errno));
+	} else {
+		memset(buf, 0, SCRATCH_PAGE);
+		before = device_bytes_read();
+		n = sl_sys_pread(fd, buf, SCRATCH_PAGE, 0, 0);
+		check_say(check, "a read of 4096 bytes: %s", n >= 0 ? "done" : check_errno(n));
+		check_say(check, "D: %lld bytes from the device",
+			  (long long)(device_bytes_read() - before));
+		if (n > 0 && before >= 0 && device_bytes_read() - before >= n)
+			check->status = CHECK_YES;
+	}
+	free(buf);
+	if (fd >= 0)
+		close(fd);
 }
 
 void probe_direct(struct probe *probe)

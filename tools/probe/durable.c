@@ -114,6 +114,7 @@ static void try_direct_o_dsync(struct probe *probe)
 void probe_durable(struct probe *probe)
 {
 	struct check_list *checks = &probe->checks;
+	struct check *dir;
 
 	try_sync(check_add(checks, "durable.fsync", "write, fsync"), write_fsync, &probe->scratch);
 	try_sync(check_add(checks, "durable.fdatasync", "write, fdatasync"), write_fdatasync,
@@ -122,12 +123,16 @@ void probe_durable(struct probe *probe)
 	try_sync(check_add(checks, "durable.rwf_dsync", "write with RWF_DSYNC"), write_rwf_dsync,
 		 &probe->scratch);
 	try_direct_o_dsync(probe);
-	try_sync(check_add(checks, "durable.dir_sync", "fsync of a directory"), sync_dir,
-		 &probe->place);
+	dir = check_add(checks, "durable.dir_sync", "fsync of a directory");
+	try_sync(dir, sync_dir, &probe->place);
+	check_say(dir, "with no new name in it");
 }
 
-static bool is_memory(const char *fs)
+/* A block device lives on a devtmpfs, its content does not. */
+static bool is_memory(const struct place *place)
 {
+	const char *fs = place->queue[0] ? "" : place->fs;
+
 	return !strcmp(fs, "tmpfs") || !strcmp(fs, "ramfs") || !strcmp(fs, "devtmpfs") ||
 	       !strcmp(fs, "hugetlbfs");
 }
@@ -147,12 +152,13 @@ static void judge_barriers(struct probe *probe)
 		check_fix(check, "mount %s without %s", place->mount_point, off[i]);
 		return;
 	}
-	if (is_memory(place->fs))
+	if (is_memory(place))
 		check_set(check, CHECK_NO, "%s is memory", place->fs);
 	else if (!place->queue[0])
 		check_set(check, CHECK_UNKNOWN, "%s: no block device to look at", place->fs);
 	else
-		check_set(check, CHECK_YES, "%s: no mount option turns it off", place->fs);
+		check_set(check, CHECK_YES, "%s: no mount option turns it off",
+			  strcmp(place->kind, "block device") ? place->fs : place->device);
 }
 
 /* What a completed sync is worth, in one word, from what is known of mount and device. */
@@ -161,7 +167,7 @@ static void judge_class(struct probe *probe, const char *cache, int64_t fua)
 	struct check *check = check_add(&probe->checks, "durable.class", "what a sync is worth");
 	enum check_status barriers = check_status_of(&probe->checks, "durable.barriers");
 
-	if (is_memory(probe->place.fs))
+	if (is_memory(&probe->place))
 		check_set(check, CHECK_NO, "none: lost with the machine's memory");
 	else if (barriers == CHECK_NO)
 		check_set(check, CHECK_NO, "device cache: a power cut loses what was synced");

@@ -1,5 +1,5 @@
 /*
- * A file system of our own for a moment: memory behind a loop device, formatted and mounted nowhere.
+ * A file system of our own for a moment: memory behind a loop device, mounted nowhere.
  *
  * Nothing can remain, also after SIGKILL, because nothing has a name: the image is
  * a memfd, the loop device clears itself at its last close (LO_FLAGS_AUTOCLEAR), and the

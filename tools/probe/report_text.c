@@ -214,7 +214,8 @@ static void summarise_files(const struct probe *probe)
 	const struct check *class = check_find(checks, "durable.class");
 
 	if (probe->scratch_err)
-		line("direct I/O", "not tried: no scratch file here");
+		line("direct I/O", "reads %s, writes not tried: no scratch file here",
+		     directness(check_status_of(checks, "direct.read")));
 	else
 		line("direct I/O", "reads %s, writes %s",
 		     directness(check_status_of(checks, "direct.read")),
@@ -224,17 +225,30 @@ static void summarise_files(const struct probe *probe)
 	line("untorn writes", "%s", check_status_name(check_status_of(checks, "untorn.write")));
 }
 
+static const char *zero_copy(enum check_status status)
+{
+	return status == CHECK_PARTLY ? "yes, copied on loopback" : check_status_name(status);
+}
+
 static void summarise_rest(const struct check_list *checks)
 {
-	unsigned uffd = 0;
+	unsigned uffd = 0, kinds = 0;
 
-	for (size_t i = 0; i < checks->nr; i++)
-		uffd += in_topic(&checks->v[i], "uffd") && checks->v[i].status == CHECK_YES &&
-			strcmp(checks->v[i].id, "uffd.open");
-	line("userfaultfd", "%s%s", check_status_name(check_status_of(checks, "uffd.open")),
-	     uffd ? "" : ", no kind of fault can be served");
+	for (size_t i = 0; i < checks->nr; i++) {
+		const struct check *check = &checks->v[i];
+
+		if (!in_topic(check, "uffd") || !strcmp(check->id, "uffd.open") ||
+		    !strcmp(check->id, "uffd.unprivileged"))
+			continue;
+		kinds++;
+		uffd += check->status == CHECK_YES;
+	}
+	if (check_status_of(checks, "uffd.open") == CHECK_YES)
+		line("userfaultfd", "yes: %u of %u kinds of fault can be served", uffd, kinds);
+	else
+		line("userfaultfd", "no");
 	line("zero copy", "send: %s; kernel TLS: %s; reflink: %s; DAX: %s",
-	     check_status_name(check_status_of(checks, "net.zerocopy")),
+	     zero_copy(check_status_of(checks, "net.zerocopy")),
 	     check_status_name(check_status_of(checks, "net.ktls")),
 	     check_status_name(check_status_of(checks, "file.reflink")),
 	     check_status_name(check_status_of(checks, "dax.map_sync")));
@@ -265,15 +279,20 @@ static void print_challenge(const struct challenge *challenge)
 {
 	printf("\n%sWhat an aligned 4096-byte O_DIRECT read can return%s\n",
 	       term_style(stdout, TERM_BOLD), term_style(stdout, TERM_PLAIN));
+	printf("  ");
+	wrap("Taken literally (size a multiple of 4096, no error, nobody else writes): nothing but 0 "
+	     "and 4096 on ext4, xfs, btrfs and raw devices, which turn a partly failed read into an "
+	     "error. FUSE, NFS and DAX may return any of 1 to 4095. And else:",
+	     2, 2);
 	for (size_t i = 0; i < challenge->nr; i++) {
 		const struct answer *answer = &challenge->v[i];
 
-		printf("  %s%-12s%s %-14s ",
+		printf("  %s%-11s%s %-21s ",
 		       term_style(stdout, answer->produced ? TERM_GREEN : TERM_DIM), answer->values,
 		       term_style(stdout, TERM_PLAIN), answer->file_system);
-		wrap(answer->how, 30, 30);
-		printf("%*s", 30, "");
-		wrap(answer->why, 30, 30);
+		wrap(answer->how, 36, 36);
+		printf("%*s", 36, "");
+		wrap(answer->why, 36, 36);
 	}
 	for (size_t i = 0; i < challenge->missing_nr; i++)
 		printf("  not tried: %s\n", challenge->missing[i]);

@@ -238,6 +238,10 @@ static int64_t step_iopoll(struct trial_env *env, struct check *check)
 		check_skip(check, "needs a direct file: there is none here");
 		return 0;
 	}
+	if (check_status_of(&probe->checks, "direct.read") != CHECK_YES) {
+		check_skip(check, "direct reads are not direct here: nothing to poll for");
+		return 0;
+	}
 	err = ringbox_open(&polled, SL_URING_SETUP_IOPOLL, 0);
 	if (err < 0)
 		return err;

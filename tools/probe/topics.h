@@ -20,14 +20,19 @@ struct probe {
 	struct check_list checks;
 };
 
-/* These need no file. */
+/* Needs no file; with one, after probe_direct(), it tries IOPOLL as well. */
 void probe_ring(struct probe *probe);
+
+/* These need no file. */
 void probe_net(struct probe *probe);
 void probe_uffd(struct probe *probe);
 void probe_limits(struct probe *probe);
 
 /* The device and the mount; no scratch file needed. */
 void probe_device(struct probe *probe);
+
+/* Instead of the topics with a file, when the place is a block device: nothing is written. */
+void probe_direct_device(struct probe *probe);
 
 /* These need the scratch file. */
 void probe_direct(struct probe *probe);

@@ -285,7 +285,7 @@ static void try_kind(struct probe *probe, size_t idx)
 		check_result(check, res);
 }
 
-/* In a child that gave up its privileges, when we have any. Exit code: bits 0 plain, 1 user mode. */
+/* In a child that gave up its privileges. Exit code: bit 0 plain, bit 1 user mode only. */
 static int unprivileged_child(void)
 {
 	int mask = 0;
