@@ -3,6 +3,7 @@
 #ifndef SLUICE_ERR_H
 #define SLUICE_ERR_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -150,12 +150,13 @@ struct sl_op {
 
 	/* private: */
 	uint8_t state;
+	struct sl_ring *ring;
 	struct sl_op *next;
+	struct sl_op *prev;
 	struct sl_op *chain;
+	int64_t submit_ns;
 	uint32_t slot;
 	uint32_t heap_idx;
-	int64_t submit_ns;
-	uint64_t reserved;
 };
 
 /* The struct that embeds an op, from the op. */
@@ -431,7 +432,8 @@ static inline struct sl_op *sl_op_connect(struct sl_op *op, int fd, const struct
 	return sl_op_prep(op, SL_OP_CONNECT, fd, addr, len, 0);
 }
 
-/* flags: MSG_* of recv(2); 0 bytes means the peer has finished. */
+/* flags: MSG_* of recv(2), but not MSG_WAITALL (one op is one transfer); 0 bytes
+ * means the peer has finished. With MSG_DONTWAIT -EAGAIN is an answer. */
 static inline struct sl_op *sl_op_recv(struct sl_op *op, int fd, void *buf, size_t len, int flags)
 {
 	return sl_op_prep(op, SL_OP_RECV, fd, buf, len, (unsigned)flags);

@@ -61,9 +61,12 @@ struct sl_slot {
 	/* engine's own */
 	uint8_t engine_flags;
 	uint8_t restarts;
-	uint64_t done; /* bytes of the op transferred so far */
+	uint64_t done;	/* bytes of the op transferred so far */
+	uint64_t total; /* bytes of the whole op */
 	struct sl_keep *keep;
-	struct sl_slot *next;	 /* in one engine list at a time */
+	struct sl_slot *next; /* in one engine list at a time */
+	int64_t retry_ns;     /* LOCK: when to try again */
+	int64_t backoff_ns;
 	struct sl_slot *fd_next; /* slots on the same descriptor */
 	struct sl_slot **fd_link;
 	int64_t result;
@@ -186,7 +189,8 @@ void sl_report(struct sl_ring *ring, int level, const char *fmt, ...) SL_PRINTF(
 /* The system call of slot, made now on this thread (attempt.c):
  * sl_attempt() never blocks on a stream: -EAGAIN then says to wait for
  * sl_attempt_events(slot) (POLLIN or POLLOUT) on sl_attempt_fd(slot) and try
- * again. -EPERM from a poller (a regular file) may be answered with -EPERM in
+ * again; events of 0 mean that the caller asked not to wait (MSG_DONTWAIT), and
+ * -EAGAIN is the result. -EPERM from a poller (a regular file) may be answered with -EPERM in
  * the event: the engine then uses a worker. */
 int64_t sl_attempt(struct sl_slot *slot);
 short sl_attempt_events(const struct sl_slot *slot);

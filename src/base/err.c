@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* err.c - names and texts of errors, and the version. */
+#include <string.h>
+
+#include <sluice/sluice.h>
+
+static int positive(int err)
+{
+	return err < 0 ? -(unsigned)err : (unsigned)err;
+}
+
+const char *sl_err_name(int err)
+{
+	const char *name = err ? strerrorname_np(positive(err)) : "0";
+
+	return name ? name : "E?";
+}
+
+const char *sl_err_text(int err)
+{
+	const char *text = strerrordesc_np(positive(err));
+
+	return text ? text : "Unknown error";
+}
+
+uint32_t sl_version(void)
+{
+	return SL_VERSION;
+}

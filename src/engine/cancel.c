@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cancel.c - asking ops to end: by the caller, by a deadline, by close, by drain.
+ *
+ * An op that nobody has started ends at once (its callback at the next
+ * dispatch). One in the backend is asked there and completes in its own time;
+ * one that a worker runs completes when the worker is done with it.
+ */
+#include "engine/engine.h"
+
+static struct slot_list *list_of(struct sl_ring *ring, struct sl_slot *slot)
+{
+	switch (slot->engine_state) {
+	case SLOT_RETRY:
+		return &ring->retry;
+	case SLOT_LOCK_WAIT:
+		return &ring->locks;
+	case SLOT_KEEP_WAIT:
+		return &slot->keep
+				->queue[sl_op_table[slot->op->code].traits & SL_OP_STREAM_OUT ? 1 :
+												0];
+	default:
+		return NULL;
+	}
+}
+
+static void cancel_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
+{
+	struct slot_list *list = list_of(ring, slot);
+
+	if (slot->engine_flags & SLOT_CANCEL || slot->code == SL_OP_CLOSE)
+		return;
+	slot->engine_flags |= res == -ETIMEDOUT ? SLOT_CANCEL | SLOT_TIMEOUT : SLOT_CANCEL;
+	if (list) {
+		slot_list_remove(list, slot);
+		ring_end_slot(ring, slot, res);
+		return;
+	}
+	switch (slot->engine_state) {
+	case SLOT_STARTED:
+		ring->backend->cancel(ring->state, slot);
+		ring->unflushed++;
+		break;
+	case SLOT_POOL_WAIT:
+		pool_unwait(slot);
+		ring_end_slot(ring, slot, res);
+		break;
+	case SLOT_WORK:
+		if (workers_unqueue(ring, slot))
+			ring_end_slot(ring, slot, res);
+		break;
+	default:
+		break; /* SLOT_HELD: seen when it comes back */
+	}
+}
+
+static void unpark(struct sl_ring *ring, struct sl_op *op)
+{
+	unsigned nr = 0;
+
+	op_list_remove(&ring->classes[op->sched_class].parked, op);
+	/* The chain leaves with its head: from here on it counts as in flight. */
+	for (struct sl_op *at = op; at; at = at->chain) {
+		ring->inflight++;
+		ring->classes[at->sched_class].inflight++;
+		nr++;
+	}
+	ring->parked -= nr;
+}
+
+void ring_cancel_op(struct sl_ring *ring, struct sl_op *op, int64_t res)
+{
+	switch (op->state) {
+	case OP_PARKED:
+		unpark(ring, op);
+		ring_end(ring, op, res);
+		break;
+	case OP_PENDING:
+		op_list_remove(&ring->pending, op);
+		ring_end(ring, op, res);
+		break;
+	case OP_WAITING:
+		op->prev->chain = NULL;
+		op->prev = NULL;
+		ring_end(ring, op, res);
+		break;
+	case OP_TIMING:
+		deadline_remove(ring, op);
+		ring_end(ring, op, res);
+		break;
+	case OP_STARTED:
+		cancel_slot(ring, slot_of(ring, op), res);
+		break;
+	case OP_ENDED:
+		/* A periodic timer about to tick must not be armed again. */
+		if (op->code == SL_OP_TIMER && op->flags & SL_OP_MULTI && !op->res)
+			op->res = res;
+		break;
+	default:
+		break;
+	}
+}
+
+int sl_ring_cancel(struct sl_ring *ring, struct sl_op *op)
+{
+	int err = ring_check(ring);
+
+	if (err)
+		return err;
+	if (op->state == OP_IDLE || op->state >= OP_FINISHED || op->ring != ring)
+		return -ENOENT;
+	ring_cancel_op(ring, op, -ECANCELED);
+	return 0;
+}
+
+static bool on_fd(const struct sl_op *op, int fd)
+{
+	if (sl_op_table[op->code].traits & SL_OP_ON_FD && op->fd == fd)
+		return true;
+	if (op->code != SL_OP_SPLICE && op->code != SL_OP_TEE)
+		return false;
+	return ((const struct sl_splice_ends *)op->buf)->source_fd == fd;
+}
+
+/* Cancels what matches in a list of ops and in the chains behind them. */
+static int cancel_listed(struct sl_ring *ring, struct op_list *list, int fd,
+			 const struct sl_op *except)
+{
+	struct sl_op *next;
+	int nr = 0;
+
+	for (struct sl_op *op = list->head; op; op = next) {
+		next = op->next;
+		for (struct sl_op *at = op; at; at = at->chain) {
+			if (at == except || !on_fd(at, fd))
+				continue;
+			ring_cancel_op(ring, at, -ECANCELED);
+			nr++;
+			break; /* the rest of the chain goes with it */
+		}
+	}
+	return nr;
+}
+
+static bool cancellable(const struct sl_slot *slot)
+{
+	return slot->op && slot->code != SL_OP_CLOSE && !(slot->engine_flags & SLOT_CANCEL);
+}
+
+static int cancel_chained(struct sl_ring *ring, int fd, const struct sl_op *except)
+{
+	struct sl_slot *slot = ring->fd_buckets[(uint32_t)fd & ring->fd_mask];
+	struct sl_slot *next;
+	int nr = 0;
+
+	for (; slot; slot = next) {
+		next = slot->fd_next;
+		if (slot->fd != fd || slot->op == except || !cancellable(slot))
+			continue;
+		cancel_slot(ring, slot, -ECANCELED);
+		nr++;
+	}
+	return nr;
+}
+
+static int cancel_splices(struct sl_ring *ring, int fd)
+{
+	int nr = 0;
+
+	for (uint32_t i = 0; i < ring->opts.depth; i++) {
+		struct sl_slot *slot = &ring->slots[i];
+
+		if (!slot->op || slot->op->fd == fd || !on_fd(slot->op, fd) || !cancellable(slot))
+			continue;
+		cancel_slot(ring, slot, -ECANCELED);
+		nr++;
+	}
+	return nr;
+}
+
+int ring_cancel_on_fd(struct sl_ring *ring, int fd, const struct sl_op *except)
+{
+	int nr = cancel_listed(ring, &ring->pending, fd, except);
+
+	for (unsigned i = 0; i < SL_RING_CLASSES; i++)
+		nr += cancel_listed(ring, &ring->classes[i].parked, fd, except);
+	nr += cancel_chained(ring, fd, except);
+	if (ring->splices)
+		nr += cancel_splices(ring, fd);
+	return nr;
+}
+
+int sl_ring_cancel_fd(struct sl_ring *ring, int fd)
+{
+	int err = ring_check(ring);
+
+	return err ? err : ring_cancel_on_fd(ring, fd, NULL);
+}
+
+void ring_cancel_all(struct sl_ring *ring)
+{
+	struct sl_op *op;
+
+	for (unsigned i = 0; i < SL_RING_CLASSES; i++) {
+		while ((op = ring->classes[i].parked.head))
+			ring_cancel_op(ring, op, -ECANCELED);
+	}
+	while ((op = ring->pending.head))
+		ring_cancel_op(ring, op, -ECANCELED);
+	for (uint32_t i = ring->heap_nr; i-- > 0;) {
+		if (i < ring->heap_nr && ring->heap[i]->state == OP_TIMING)
+			ring_cancel_op(ring, ring->heap[i], -ECANCELED);
+	}
+	for (op = ring->ended.head; op; op = op->next)
+		ring_cancel_op(ring, op, -ECANCELED);
+	for (uint32_t i = 0; i < ring->opts.depth; i++) {
+		if (ring->slots[i].op)
+			cancel_slot(ring, &ring->slots[i], -ECANCELED);
+	}
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.h - the ring from inside: what its files share.
+ *
+ * The way of an op, with the function that moves it:
+ *
+ *	IDLE --submit--> PARKED --admit--> PENDING --flush--> STARTED --finish--> IDLE
+ *	  |                                  ^  |                |           or FINISHED
+ *	  +--submit, with room --------------+  +--> TIMING -----+           until next()
+ *	  +--submitv, later in a chain--> WAITING --predecessor done--> PENDING
+ *	  +--post--> POSTED --> IDLE
+ *	any of them --end--> ENDED (result known, to be dispatched) --finish-->
+ *
+ * Invariants:
+ *  E1. accepted ops (PENDING .. ENDED, FINISHED) never exceed depth, so a slot is
+ *      always free for a PENDING op and the event queue holds one event for each.
+ *  E2. callbacks run from dispatch() only: at top level, one at a time.
+ *  E3. an op is in exactly one list, named by its state; a slot too.
+ *  E4. the data path takes memory from the arrays made at open and nowhere else.
+ */
+#ifndef SLUICE_ENGINE_ENGINE_H
+#define SLUICE_ENGINE_ENGINE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sluice/ring.h>
+
+#include "base/assert.h"
+#include "base/bits.h"
+#include "engine/backend.h"
+#include "engine/optable.h"
+
+enum op_state {
+	OP_IDLE = 0,
+	OP_PARKED,     /* in a class's parked list */
+	OP_PENDING,    /* in ring->pending */
+	OP_WAITING,    /* behind op->prev in a chain */
+	OP_TIMING,     /* in the deadline heap only */
+	OP_STARTED,    /* has a slot */
+	OP_ENDED,      /* in ring->ended */
+	OP_FINISHED,   /* in ring->finished */
+	OP_POSTED,     /* on its way to another ring */
+	OP_DISPATCHED, /* taken from the posts, its callback is next */
+};
+
+enum slot_state {
+	SLOT_FREE = 0,
+	SLOT_STARTED,	 /* in the backend's hands */
+	SLOT_RETRY,	 /* the backend had no room */
+	SLOT_KEEP_WAIT,	 /* behind another transfer on a kept stream */
+	SLOT_POOL_WAIT,	 /* starved of buffers */
+	SLOT_WORK,	 /* queued for a worker, or with one */
+	SLOT_LOCK_WAIT,	 /* lock held by somebody else */
+	SLOT_CLOSE_WAIT, /* close, until the others on the descriptor have ended */
+	SLOT_HELD,	 /* being moved from one to another */
+};
+
+enum slot_flag {
+	SLOT_CANCEL = 1 << 0,	  /* asked to end */
+	SLOT_TIMEOUT = 1 << 1,	  /* ... because its deadline passed */
+	SLOT_SENT = 1 << 2,	  /* zero-copy: first event seen, result kept */
+	SLOT_READY_WAIT = 1 << 3, /* polling on behalf of a transfer that said -EAGAIN */
+	SLOT_KEEP_BUSY = 1 << 4,  /* holds its direction of a kept stream */
+	SLOT_BUFFER = 1 << 5,	  /* slot->buf_id is a buffer taken from the pool */
+};
+
+struct op_list {
+	struct sl_op *head, *tail;
+};
+
+struct slot_list {
+	struct sl_slot *head, *tail;
+};
+
+struct sl_class {
+	struct op_list parked;
+	uint32_t shares;
+	uint32_t inflight_max;
+	uint32_t inflight;
+	uint64_t used; /* bytes / shares: who goes next */
+	struct sl_ring_stats stats;
+};
+
+/* A kept descriptor; in ring->keeps, an open-addressed hash by fd. */
+struct sl_keep {
+	int fd; /* -1: free */
+	int fixed_fd;
+	uint32_t kind;	/* enum sl_desc_kind */
+	uint32_t flags; /* enum sl_desc_flag */
+	bool busy[2];	/* a transfer is in flight: [0] in, [1] out */
+	struct slot_list queue[2];
+};
+
+#define RING_POOLS 16
+
+struct sl_workers;
+
+struct sl_ring {
+	/* read by every call */
+	uint64_t owner;
+	const uint32_t *alive; /* one page, wiped in a forked child */
+	const struct sl_backend *backend;
+	void *state;
+	struct sl_backend_caps backend_caps;
+	int64_t now_ns;
+	struct sl_ring_opts opts;
+	struct sl_allocator allocator; /* what opts.allocator points at */
+
+	/* accepted ops */
+	uint32_t inflight; /* counted against depth */
+	uint32_t parked;
+	uint32_t finished_nr;
+	uint32_t collectable; /* accepted or parked, without a callback */
+	uint32_t unflushed;   /* started since the backend was last entered */
+	uint32_t in_backend;
+	uint32_t splices;
+	bool dispatching;
+	bool draining;
+	bool embedded; /* sl_ring_fd() was called */
+	struct op_list pending, ended, finished;
+	struct slot_list retry, locks;
+
+	/* slots */
+	struct sl_slot *slots;
+	struct sl_slot *free_slots;
+	struct sl_slot **fd_buckets;
+	uint32_t fd_mask;
+	uint32_t closes; /* slots in SLOT_CLOSE_WAIT */
+
+	/* events */
+	struct sl_event *events;
+	uint32_t event_head, event_tail, event_mask;
+
+	/* deadlines */
+	struct sl_op **heap;
+	uint32_t heap_nr;
+
+	/* inline attempts */
+	uint32_t inline_skip, inline_backoff;
+
+	struct sl_keep *keeps;
+	uint32_t keep_nr, keep_mask;
+	struct sl_buf_pool *pools[RING_POOLS];
+	unsigned pool_nr;
+	struct sl_class classes[SL_RING_CLASSES];
+	struct sl_workers *workers;
+	uint64_t stalls;
+
+	/* written by other threads */
+	struct sl_op *posts; /* a stack, newest first */
+	uint32_t posts_nr;
+	uint32_t sleeping;
+	uint32_t woken;
+	uint32_t closing;
+
+	struct sl_caps caps;
+	uint64_t memory_bytes;
+	int owner_tid;
+};
+
+/* ---- list.c ----------------------------------------------------------------------- */
+void op_list_add(struct op_list *list, struct sl_op *op);
+void op_list_remove(struct op_list *list, struct sl_op *op);
+struct sl_op *op_list_pop(struct op_list *list);
+void slot_list_add(struct slot_list *list, struct sl_slot *slot);
+void slot_list_remove(struct slot_list *list, struct sl_slot *slot);
+struct sl_slot *slot_list_pop(struct slot_list *list);
+
+/* ---- memory.c: all that a ring allocates goes through here --------------------------- */
+void *ring_alloc(struct sl_ring *ring, size_t nr, size_t bytes);
+void ring_free(struct sl_ring *ring, void *ptr, size_t nr, size_t bytes);
+const struct sl_allocator *ring_default_allocator(void);
+
+/* ---- ring.c: who may call --------------------------------------------------------- */
+uint64_t ring_thread_id(void);
+int ring_check(const struct sl_ring *ring);
+int ring_turn(struct sl_ring *ring, int64_t deadline_ns);
+void ring_notify(struct sl_ring *ring);
+
+/* ---- submit.c: acceptance, parking, classes ----------------------------------------- */
+void ring_admit(struct sl_ring *ring);
+void class_leave(struct sl_ring *ring, const struct sl_op *op);
+void ring_pend(struct sl_ring *ring, struct sl_op *op);
+
+/* ---- start.c: from an accepted op to whoever runs it ---------------------------------- */
+void ring_start_pending(struct sl_ring *ring);
+void ring_start_slot(struct sl_ring *ring, struct sl_slot *slot);
+void ring_retry(struct sl_ring *ring);
+void ring_try_locks(struct sl_ring *ring);
+int64_t ring_next_lock_ns(const struct sl_ring *ring);
+
+/* ---- slot.c ------------------------------------------------------------------------- */
+struct sl_slot *slot_take(struct sl_ring *ring, struct sl_op *op);
+void slot_release(struct sl_ring *ring, struct sl_slot *slot);
+struct sl_slot *slot_of(const struct sl_ring *ring, const struct sl_op *op);
+bool slot_alone_on_fd(const struct sl_ring *ring, const struct sl_slot *slot);
+void slot_set_piece(struct sl_slot *slot);
+
+/* ---- step.c: what an event means --------------------------------------------------- */
+void ring_step(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event);
+
+/* ---- finish.c: the end of an op ------------------------------------------------------ */
+/* Ends an op without or with its slot; its callback runs at the next dispatch. */
+void ring_end(struct sl_ring *ring, struct sl_op *op, int64_t res);
+void ring_end_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
+/* Delivers a completion now; from dispatch only. */
+void ring_finish_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
+void ring_deliver_more(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
+unsigned ring_dispatch(struct sl_ring *ring);
+bool ring_has_work(const struct sl_ring *ring);
+
+/* ---- cancel.c ----------------------------------------------------------------------- */
+void ring_cancel_op(struct sl_ring *ring, struct sl_op *op, int64_t res);
+int ring_cancel_on_fd(struct sl_ring *ring, int fd, const struct sl_op *except);
+void ring_cancel_all(struct sl_ring *ring);
+
+/* ---- deadline.c --------------------------------------------------------------------- */
+void deadline_add(struct sl_ring *ring, struct sl_op *op);
+void deadline_remove(struct sl_ring *ring, struct sl_op *op);
+void deadline_expire(struct sl_ring *ring);
+int64_t deadline_next_ns(const struct sl_ring *ring);
+
+/* ---- worker.c ----------------------------------------------------------------------- */
+int workers_start(struct sl_ring *ring);
+void workers_stop(struct sl_ring *ring, bool forked);
+void workers_queue(struct sl_ring *ring, struct sl_slot *slot);
+bool workers_unqueue(struct sl_ring *ring, struct sl_slot *slot);
+void workers_collect(struct sl_ring *ring);
+
+/* ---- perform.c, inline.c: system calls of an op -------------------------------------- */
+int64_t slot_perform(struct sl_slot *slot);
+/* True when the op was answered without blocking; *ret_res is its transfer's result. */
+bool inline_attempt(struct sl_ring *ring, struct sl_slot *slot, int64_t *ret_res);
+
+/* ---- keep.c ------------------------------------------------------------------------- */
+struct sl_keep *keep_find(const struct sl_ring *ring, int fd);
+int keep_init(struct sl_ring *ring);
+void keep_drop(struct sl_ring *ring, int fd);
+bool keep_enter(struct sl_ring *ring, struct sl_slot *slot);
+void keep_leave(struct sl_ring *ring, struct sl_slot *slot);
+
+/* ---- post.c ------------------------------------------------------------------------- */
+unsigned posts_dispatch(struct sl_ring *ring, int64_t res);
+bool posts_waiting(const struct sl_ring *ring);
+void op_call(struct sl_ring *ring, struct sl_op *op);
+
+/* ---- buf.c -------------------------------------------------------------------------- */
+int pool_fixed_index(const struct sl_ring *ring, const void *buf, uint64_t len);
+int pool_check(const struct sl_ring *ring, const struct sl_buf_pool *pool);
+int pool_backend_id(const struct sl_buf_pool *pool);
+void pool_deliver(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event);
+void pool_wait(struct sl_ring *ring, struct sl_slot *slot);
+void pool_unwait(struct sl_slot *slot);
+void pool_return(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event);
+
+/* ---- stats.c ------------------------------------------------------------------------ */
+struct sl_ring_stats *op_stats(struct sl_ring *ring, const struct sl_op *op);
+void stats_ended(struct sl_ring *ring, const struct sl_op *op);
+
+/* ---- describe.c --------------------------------------------------------------------- */
+int ring_describe(struct sl_ring *ring, int fd, struct sl_desc *ret_desc);
+
+#endif

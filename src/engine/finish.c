@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * finish.c - the end of an op: result, chain, room, statistics, callback.
+ *
+ * Nothing completes inside submit or cancel: what ends outside of dispatch
+ * waits in ring->ended. Dispatch takes what was there when it began, so ops
+ * submitted by callbacks cannot keep it for ever.
+ */
+#include "engine/engine.h"
+
+/* Runs a callback with the stall clock around it. */
+void op_call(struct sl_ring *ring, struct sl_op *op)
+{
+	int64_t begin_ns, took_ns;
+	unsigned code = op->code;
+
+	if (SL_LIKELY(!ring->opts.stall_ns)) {
+		op->done(ring, op);
+		return;
+	}
+	begin_ns = ring->backend->now(ring->state);
+	op->done(ring, op);
+	took_ns = ring->backend->now(ring->state) - begin_ns;
+	if (took_ns < 0 || (uint64_t)took_ns <= ring->opts.stall_ns)
+		return;
+	ring->stalls++;
+	sl_report(ring, SL_LOG_WARN,
+		  "a callback of %s ran for %lld us and held up the ring; move the work to "
+		  "SL_OP_WORK",
+		  sl_op_name(code), (long long)took_ns / 1000);
+}
+
+static bool succeeded(const struct sl_op *op)
+{
+	const struct sl_op_info *info = &sl_op_table[op->code];
+	uint64_t want = op->len;
+
+	if (op->res < 0)
+		return false;
+	if (!(info->flags & SL_OP_VEC) || op->flags & (SL_OP_POOLED | SL_OP_PARTIAL))
+		return true;
+	if (op->flags & SL_OP_VEC) {
+		const struct iovec *iov = op->buf;
+
+		want = 0;
+		for (uint64_t i = 0; i < op->len; i++)
+			want += iov[i].iov_len;
+	}
+	return op->done_len == want;
+}
+
+/* The successor of a finished op: started, or cancelled with all behind it. */
+static void follow_chain(struct sl_ring *ring, struct sl_op *op)
+{
+	struct sl_op *next = op->chain;
+
+	op->chain = NULL;
+	if (!next)
+		return;
+	next->prev = NULL;
+	if (succeeded(op) && !ring->draining)
+		ring_pend(ring, next);
+	else
+		ring_end(ring, next, -ECANCELED);
+}
+
+static void finish(struct sl_ring *ring, struct sl_op *op, int64_t res)
+{
+	op->res = res;
+	op->more = 0;
+	deadline_remove(ring, op);
+	stats_ended(ring, op);
+	if (SL_UNLIKELY(op->chain))
+		follow_chain(ring, op);
+	if (SL_UNLIKELY(!op->done)) {
+		op->state = OP_FINISHED;
+		op_list_add(&ring->finished, op);
+		ring->finished_nr++;
+		return;
+	}
+	op->state = OP_IDLE;
+	class_leave(ring, op);
+	if (SL_UNLIKELY(ring->parked))
+		ring_admit(ring);
+	op_call(ring, op);
+}
+
+void ring_finish_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
+{
+	struct sl_op *op = slot->op;
+
+	slot_release(ring, slot);
+	finish(ring, op, res);
+}
+
+void ring_end(struct sl_ring *ring, struct sl_op *op, int64_t res)
+{
+	op->res = res;
+	op->state = OP_ENDED;
+	op_list_add(&ring->ended, op);
+}
+
+void ring_end_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
+{
+	struct sl_op *op = slot->op;
+
+	slot_release(ring, slot);
+	ring_end(ring, op, res);
+}
+
+/* One of several completions; the op stays with the library. */
+void ring_deliver_more(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
+{
+	struct sl_op *op = slot->op;
+
+	if (!op->done)
+		return;
+	op->res = res;
+	op->more = 1;
+	op_stats(ring, op)->events++;
+	op_call(ring, op);
+}
+
+/* A periodic timer: armed again before its callback, which may cancel it. */
+static void tick(struct sl_ring *ring, struct sl_op *op)
+{
+	uint64_t late = (uint64_t)(ring->now_ns - op->deadline_ns);
+	uint64_t missed = ring->now_ns > op->deadline_ns ? late / op->len : 0;
+
+	op->deadline_ns += (int64_t)((missed + 1) * op->len);
+	op->aux = missed > UINT32_MAX ? UINT32_MAX : (uint32_t)missed;
+	op->res = 0;
+	op->more = 1;
+	op->state = OP_TIMING;
+	deadline_add(ring, op);
+	op_stats(ring, op)->events++;
+	op_call(ring, op);
+}
+
+static unsigned dispatch_ended(struct sl_ring *ring)
+{
+	struct op_list batch = ring->ended;
+	struct sl_op *op;
+	unsigned nr = 0;
+
+	/* What ends meanwhile goes to a list of its own, for the next round; a
+	 * cancel of an op in the batch only rewrites its result. */
+	ring->ended = (struct op_list){ NULL, NULL };
+	while ((op = op_list_pop(&batch))) {
+		if (op->code == SL_OP_TIMER && op->flags & SL_OP_MULTI && !op->res)
+			tick(ring, op);
+		else
+			finish(ring, op, op->res);
+		nr++;
+	}
+	return nr;
+}
+
+static unsigned dispatch_events(struct sl_ring *ring)
+{
+	uint32_t end = ring->event_tail;
+	unsigned nr = 0;
+
+	while (ring->event_head != end) {
+		struct sl_event event = ring->events[ring->event_head++ & ring->event_mask];
+		struct sl_slot *slot = sl_slot_find(ring, event.id);
+
+		if (SL_UNLIKELY(!slot))
+			continue;
+		ring_step(ring, slot, &event);
+		nr++;
+	}
+	return nr;
+}
+
+unsigned ring_dispatch(struct sl_ring *ring)
+{
+	unsigned nr = 0;
+
+	ring->dispatching = true;
+	if (ring->ended.head)
+		nr += dispatch_ended(ring);
+	nr += dispatch_events(ring);
+	if (SL_UNLIKELY(posts_waiting(ring)))
+		nr += posts_dispatch(ring, ring->draining ? -ECANCELED : 0);
+	ring->dispatching = false;
+	return nr;
+}
+
+bool ring_has_work(const struct sl_ring *ring)
+{
+	return ring->ended.head || ring->event_head != ring->event_tail || posts_waiting(ring);
+}

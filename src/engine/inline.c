@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inline.c - attempts that answer at once from the page cache or the name cache,
+ * and never sleep on a device.
+ *
+ * A cached read costs one preadv2(RWF_NOWAIT) instead of a trip through the
+ * ring or a worker. It is tried when few ops are waiting to be started (a
+ * batch is cheaper through the ring), on buffered files only (under O_DIRECT a
+ * NOWAIT read still waits for the device), and after a miss less and less often
+ * until it hits again. Opens and stats are tried with RESOLVE_CACHED.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "engine/engine.h"
+#include "sys/fd.h"
+#include "sys/name.h"
+#include "sys/rw.h"
+
+#define BATCH_MAX   2
+#define BACKOFF_MAX 64
+
+static bool is_buffered_file(const struct sl_slot *slot)
+{
+	int status;
+
+	if (slot->keep)
+		return slot->keep->kind == SL_DESC_REGULAR && !(slot->keep->flags & SL_DESC_DIRECT);
+	status = sl_sys_get_status(slot->fd);
+	return status >= 0 && !(status & O_DIRECT);
+}
+
+/* Whether this turn is one to try in; counts down after misses. */
+static bool worth_trying(struct sl_ring *ring)
+{
+	if (ring->backend_caps.files && ring->unflushed + ring->in_backend > BATCH_MAX)
+		return false;
+	if (!ring->inline_skip)
+		return true;
+	ring->inline_skip--;
+	return false;
+}
+
+static void missed(struct sl_ring *ring)
+{
+	uint32_t backoff = ring->inline_backoff ? ring->inline_backoff * 2 : 1;
+
+	ring->inline_backoff = backoff > BACKOFF_MAX ? BACKOFF_MAX : backoff;
+	ring->inline_skip = ring->inline_backoff;
+}
+
+static bool attempt_read(struct sl_ring *ring, struct sl_slot *slot, int64_t *ret_res)
+{
+	struct iovec one = { slot->buf, slot->len };
+	bool vector = slot->flags & SL_OP_VEC;
+	int64_t res;
+
+	if (slot->off == SL_OFF_CURRENT || slot->flags & SL_OP_DONTCACHE || !worth_trying(ring) ||
+	    !is_buffered_file(slot))
+		return false;
+	res = sl_sys_preadv2(slot->fd, vector ? slot->buf : &one, vector ? (int)slot->len : 1,
+			     (int64_t)slot->off, SL_RWF_NOWAIT);
+	if (res < 0) {
+		missed(ring);
+		return false;
+	}
+	ring->inline_backoff = ring->inline_skip = 0;
+	*ret_res = res;
+	return true;
+}
+
+/* Opens without leaving the name cache; -EAGAIN: not there, or not possible. */
+static int open_cached(const struct sl_op *op, struct sl_sys_open_how how)
+{
+	how.resolve |= SL_SYS_RESOLVE_CACHED;
+	return sl_sys_openat2(op->fd, op->buf, &how);
+}
+
+static bool attempt_open(const struct sl_op *op, int64_t *ret_res)
+{
+	const struct sl_open_how *want = op->arg;
+	struct sl_sys_open_how how = { want->flags, want->mode, want->resolve };
+	bool plain = want->flags & (O_NONBLOCK | O_PATH);
+	int fd;
+
+	if (want->flags & (O_CREAT | O_TRUNC | __O_TMPFILE))
+		return false;
+	if (!plain)
+		how.flags |= O_NONBLOCK;
+	fd = open_cached(op, how);
+	if (fd < 0)
+		return false; /* a worker finds the true error */
+	if (!plain)
+		sl_sys_set_status(fd, (int)want->flags);
+	*ret_res = fd;
+	return true;
+}
+
+static bool attempt_stat(const struct sl_op *op, int64_t *ret_res)
+{
+	struct sl_sys_open_how how = { O_PATH | O_CLOEXEC, 0, 0 };
+	int flags = (int)op->off;
+	int fd;
+
+	if (!*(const char *)op->buf && flags & AT_EMPTY_PATH) {
+		*ret_res = sl_sys_statx_raw(op->fd, "", flags, (unsigned)op->len, op->arg);
+		return true;
+	}
+	if (flags & AT_SYMLINK_NOFOLLOW)
+		how.flags |= O_NOFOLLOW;
+	fd = open_cached(op, how);
+	if (fd < 0)
+		return false;
+	*ret_res = sl_sys_statx_raw(fd, "", (flags & ~AT_SYMLINK_NOFOLLOW) | AT_EMPTY_PATH,
+				    (unsigned)op->len, op->arg);
+	sl_sys_close(fd);
+	return true;
+}
+
+bool inline_attempt(struct sl_ring *ring, struct sl_slot *slot, int64_t *ret_res)
+{
+	if (ring->backend->owns_world || ring->opts.flags & SL_RING_NO_INLINE)
+		return false;
+	switch (slot->code) {
+	case SL_OP_READ:
+		return attempt_read(ring, slot, ret_res);
+	case SL_OP_OPEN:
+		return attempt_open(slot->op, ret_res);
+	case SL_OP_STAT:
+		return attempt_stat(slot->op, ret_res);
+	default:
+		return false;
+	}
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - from an accepted op to whoever carries it out.
+ *
+ * In this order: the engine itself (timers, posts, close, locks), an inline
+ * system call that cannot block, the backend, a worker thread. What cannot
+ * start now (no room in the backend, a busy kept stream, a lock held by
+ * somebody else) waits in a list and is started again from the next turn.
+ */
+#include "engine/engine.h"
+
+#define LOCK_BACKOFF_MIN_NS 1000000
+#define LOCK_BACKOFF_MAX_NS 50000000
+
+static bool is_native(const struct sl_ring *ring, const struct sl_slot *slot)
+{
+	if (!(ring->backend_caps.native >> slot->code & 1))
+		return false;
+	return ring->backend_caps.files || !(sl_op_table[slot->code].traits & SL_OP_AT_OFF) ||
+	       slot->off == SL_OFF_CURRENT;
+}
+
+static void start_native(struct sl_ring *ring, struct sl_slot *slot)
+{
+	int err = ring->backend->start(ring->state, slot);
+
+	if (SL_LIKELY(!err)) {
+		slot->engine_state = SLOT_STARTED;
+		ring->unflushed++;
+		ring->in_backend++;
+	} else if (err == -EAGAIN) {
+		slot->engine_state = SLOT_RETRY;
+		slot_list_add(&ring->retry, slot);
+	} else {
+		ring_end_slot(ring, slot, err);
+	}
+}
+
+static void start_on_worker(struct sl_ring *ring, struct sl_slot *slot)
+{
+	if (slot->pool && !(slot->engine_flags & SLOT_BUFFER) && !sl_slot_take_buffer(ring, slot)) {
+		pool_wait(ring, slot);
+		return;
+	}
+	op_stats(ring, slot->op)->worked++;
+	workers_queue(ring, slot);
+}
+
+/* Others on the descriptor first; slot_release() of the last one wakes it. */
+static void start_close(struct sl_ring *ring, struct sl_slot *slot)
+{
+	if (!slot_alone_on_fd(ring, slot)) {
+		slot->engine_state = SLOT_CLOSE_WAIT;
+		ring->closes++;
+		ring_cancel_on_fd(ring, slot->fd, slot->op);
+		return;
+	}
+	keep_drop(ring, slot->fd);
+	if (is_native(ring, slot)) {
+		start_native(ring, slot);
+	} else {
+		struct sl_desc desc;
+
+		/* The last close of a file may free its blocks: not in the loop. */
+		if (!ring_describe(ring, slot->fd, &desc) && desc.kind == SL_DESC_REGULAR)
+			start_on_worker(ring, slot);
+		else
+			ring_end_slot(ring, slot, slot_perform(slot));
+	}
+}
+
+/* Tries; fcntl(2) has no way to wait that could be cancelled. */
+static void start_lock(struct sl_ring *ring, struct sl_slot *slot)
+{
+	int64_t res;
+
+	if (is_native(ring, slot)) {
+		start_native(ring, slot);
+		return;
+	}
+	res = slot_perform(slot);
+	if (res != -EAGAIN && res != -EACCES) {
+		ring_end_slot(ring, slot, res);
+		return;
+	}
+	slot->backoff_ns *= 2;
+	if (slot->backoff_ns < LOCK_BACKOFF_MIN_NS)
+		slot->backoff_ns = LOCK_BACKOFF_MIN_NS;
+	if (slot->backoff_ns > LOCK_BACKOFF_MAX_NS)
+		slot->backoff_ns = LOCK_BACKOFF_MAX_NS;
+	slot->retry_ns = ring->now_ns + slot->backoff_ns;
+	slot->engine_state = SLOT_LOCK_WAIT;
+	slot_list_add(&ring->locks, slot);
+}
+
+static bool answered_inline(struct sl_ring *ring, struct sl_slot *slot)
+{
+	struct sl_event event = { .id = slot->id };
+
+	if (!sl_event_room(ring) || !inline_attempt(ring, slot, &event.res))
+		return false;
+	sl_event(ring, &event);
+	op_stats(ring, slot->op)->inlined++;
+	return true;
+}
+
+/* Also called again for every further transfer of the same op. */
+void ring_start_slot(struct sl_ring *ring, struct sl_slot *slot)
+{
+	uint8_t route = sl_op_table[slot->code].route;
+
+	slot->engine_state = SLOT_HELD;
+	if (SL_UNLIKELY(slot->engine_flags & SLOT_CANCEL && slot->code != SL_OP_CLOSE)) {
+		ring_end_slot(ring, slot,
+			      slot->engine_flags & SLOT_TIMEOUT ? -ETIMEDOUT : -ECANCELED);
+		return;
+	}
+	if (SL_UNLIKELY(slot->keep) && !keep_enter(ring, slot))
+		return;
+	if (slot->code == SL_OP_CLOSE)
+		start_close(ring, slot);
+	else if (slot->code == SL_OP_LOCK)
+		start_lock(ring, slot);
+	else if (answered_inline(ring, slot))
+		return;
+	else if (SL_LIKELY(is_native(ring, slot)))
+		start_native(ring, slot);
+	else if (route == SL_ROUTE_INLINE)
+		ring_end_slot(ring, slot, slot_perform(slot));
+	else
+		start_on_worker(ring, slot);
+}
+
+static bool being_closed(const struct sl_ring *ring, const struct sl_slot *slot)
+{
+	const struct sl_slot *at = ring->fd_buckets[(uint32_t)slot->fd & ring->fd_mask];
+
+	for (; at; at = at->fd_next) {
+		if (at != slot && at->fd == slot->fd && at->code == SL_OP_CLOSE)
+			return true;
+	}
+	return false;
+}
+
+static void start_with_slot(struct sl_ring *ring, struct sl_op *op)
+{
+	struct sl_slot *slot = slot_take(ring, op);
+	const struct sl_op_info *info = &sl_op_table[op->code];
+
+	slot->retry_ns = slot->backoff_ns = 0;
+	if (SL_UNLIKELY(ring->closes) && info->traits & SL_OP_ON_FD && being_closed(ring, slot)) {
+		ring_end_slot(ring, slot, -EBADF);
+		return;
+	}
+	if (ring->keep_nr && info->traits & SL_OP_ON_FD) {
+		slot->keep = keep_find(ring, op->fd);
+		if (slot->keep)
+			slot->fixed_fd = slot->keep->fixed_fd;
+	}
+	if (op->flags & SL_OP_POOLED) {
+		slot->pool = op->arg;
+		slot->pool_id = pool_backend_id(slot->pool);
+	} else if (info->flags & SL_OP_VEC && !(op->flags & SL_OP_VEC)) {
+		slot->fixed_buf = pool_fixed_index(ring, slot->buf, slot->total);
+	}
+	if (op->code == SL_OP_SPLICE || op->code == SL_OP_TEE)
+		ring->splices++;
+	ring_start_slot(ring, slot);
+}
+
+static void start_op(struct sl_ring *ring, struct sl_op *op)
+{
+	switch (op->code) {
+	case SL_OP_TIMER:
+		op->state = OP_TIMING;
+		deadline_add(ring, op);
+		break;
+	case SL_OP_POST:
+		ring_end(ring, op, sl_ring_post(op->arg, op->buf));
+		break;
+	case SL_OP_NOP:
+		if (!(ring->backend_caps.native >> SL_OP_NOP & 1)) {
+			ring_end(ring, op, 0);
+			break;
+		}
+		start_with_slot(ring, op);
+		break;
+	default:
+		start_with_slot(ring, op);
+	}
+}
+
+void ring_start_pending(struct sl_ring *ring)
+{
+	struct sl_op *op;
+
+	while ((op = op_list_pop(&ring->pending)))
+		start_op(ring, op);
+}
+
+void ring_retry(struct sl_ring *ring)
+{
+	struct slot_list batch = ring->retry;
+	struct sl_slot *slot;
+
+	ring->retry = (struct slot_list){ NULL, NULL };
+	while ((slot = slot_list_pop(&batch)))
+		ring_start_slot(ring, slot);
+}
+
+void ring_try_locks(struct sl_ring *ring)
+{
+	struct slot_list batch = ring->locks;
+	struct sl_slot *slot;
+
+	ring->locks = (struct slot_list){ NULL, NULL };
+	while ((slot = slot_list_pop(&batch))) {
+		if (slot->retry_ns <= ring->now_ns)
+			ring_start_slot(ring, slot);
+		else
+			slot_list_add(&ring->locks, slot);
+	}
+}
+
+int64_t ring_next_lock_ns(const struct sl_ring *ring)
+{
+	int64_t next_ns = INT64_MAX;
+
+	for (const struct sl_slot *slot = ring->locks.head; slot; slot = slot->next) {
+		if (slot->retry_ns < next_ns)
+			next_ns = slot->retry_ns;
+	}
+	return next_ns;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * submit.c - the door: what is refused, what is accepted, what parks.
+ *
+ * An accepted op counts against depth until its completion is delivered (or
+ * collected by sl_ring_next()). Beyond depth, or beyond the cap of its class,
+ * it parks if it may. Room that frees goes to parked ops first; among classes
+ * to the one that has used the least of the ring for its shares (start-time
+ * fair queueing over bytes: Goyal, Vin and Cheng, SIGCOMM '96).
+ */
+#include <limits.h>
+
+#include "engine/engine.h"
+
+#define IOV_NR_MAX  1024
+#define OP_COST_MIN 4096
+
+static int check_pooled(const struct sl_ring *ring, const struct sl_op *op)
+{
+	if (op->flags & SL_OP_VEC || !op->arg)
+		return -EINVAL;
+	if (op->code == SL_OP_READ && op->off != SL_OFF_CURRENT)
+		return -EINVAL;
+	return pool_check(ring, op->arg);
+}
+
+static int check_vector(const struct sl_op *op)
+{
+	const struct iovec *iov = op->buf;
+	uint64_t total = 0;
+
+	if (!op->len || op->len > IOV_NR_MAX)
+		return -EINVAL;
+	for (uint64_t i = 0; i < op->len; i++) {
+		if (iov[i].iov_len > SSIZE_MAX - total)
+			return -EINVAL;
+		total += iov[i].iov_len;
+	}
+	return 0;
+}
+
+static bool is_message(const struct sl_op *op)
+{
+	return op->code >= SL_OP_RECV && op->code <= SL_OP_SENDMSG;
+}
+
+/* What is wrong with the request itself, whoever runs it. */
+static int check_request(const struct sl_ring *ring, const struct sl_op *op)
+{
+	const struct sl_op_info *info = &sl_op_table[op->code];
+
+	if (op->flags & ~info->flags || op->sched_class >= SL_RING_CLASSES)
+		return -EINVAL;
+	if (is_message(op) && (op->off & MSG_WAITALL || op->off > INT32_MAX))
+		return -EINVAL;
+	if (op->flags & SL_OP_MULTI) {
+		if (!op->done || op->flags & SL_OP_LINKED)
+			return -EINVAL;
+		if (op->code == SL_OP_TIMER && !op->len)
+			return -EINVAL;
+		if (op->code == SL_OP_ACCEPT && (op->buf || op->arg))
+			return -EINVAL;
+	}
+	if (op->flags & SL_OP_VEC)
+		return check_vector(op);
+	if (op->flags & SL_OP_POOLED)
+		return check_pooled(ring, op);
+	if (info->flags & SL_OP_VEC && op->len > SSIZE_MAX)
+		return -EINVAL;
+	if (op->code == SL_OP_WORK && !op->arg)
+		return -EINVAL;
+	if (op->code == SL_OP_POST && (!op->arg || !op->buf))
+		return -EINVAL;
+	return 0;
+}
+
+static int check_op(const struct sl_ring *ring, const struct sl_op *op)
+{
+	int err;
+
+	if (SL_UNLIKELY(op->state != OP_IDLE || op->code >= SL_OP_CODES))
+		return -EINVAL;
+	if (SL_UNLIKELY(op->flags & ~SL_OP_PARK || op->code == SL_OP_WORK ||
+			op->code == SL_OP_POST || op->sched_class || op->len > SSIZE_MAX ||
+			is_message(op))) {
+		err = check_request(ring, op);
+		if (err)
+			return err;
+	}
+	return ring->caps.route[op->code] == SL_ROUTE_NONE ? -EOPNOTSUPP : 0;
+}
+
+static void accept_op(struct sl_ring *ring, struct sl_op *op)
+{
+	op->ring = ring;
+	op->chain = NULL;
+	op->res = 0;
+	op->done_len = 0;
+	op->aux = 0;
+	op->more = 0;
+	op->submit_ns = ring->now_ns;
+	op->heap_idx = 0;
+	if (op->deadline_ns && op->code != SL_OP_TIMER)
+		deadline_add(ring, op);
+	if (!op->done)
+		ring->collectable++;
+	op_stats(ring, op)->submitted++;
+}
+
+static unsigned chain_length(const struct sl_op *op)
+{
+	unsigned nr = 0;
+
+	for (; op; op = op->chain)
+		nr++;
+	return nr;
+}
+
+static bool has_room(const struct sl_ring *ring, const struct sl_op *op, unsigned nr)
+{
+	const struct sl_class *class = &ring->classes[op->sched_class];
+
+	if (ring->inflight + nr > ring->opts.depth)
+		return false;
+	return !class->inflight_max || !class->inflight ||
+	       class->inflight + nr <= class->inflight_max;
+}
+
+static uint64_t op_cost(const struct sl_op *op)
+{
+	uint64_t bytes = OP_COST_MIN;
+
+	if (sl_op_table[op->code].traits & (SL_OP_READS | SL_OP_WRITES) &&
+	    !(op->flags & SL_OP_VEC) && op->len > bytes)
+		bytes = op->len;
+	return bytes;
+}
+
+/* Counts op and its chain as in flight and queues its head to be started. */
+static void enter(struct sl_ring *ring, struct sl_op *head)
+{
+	for (struct sl_op *op = head; op; op = op->chain) {
+		struct sl_class *class = &ring->classes[op->sched_class];
+
+		ring->inflight++;
+		class->inflight++;
+		class->used += op_cost(op) * 1024 / class->shares;
+	}
+	ring_pend(ring, head);
+}
+
+void ring_pend(struct sl_ring *ring, struct sl_op *op)
+{
+	op->state = OP_PENDING;
+	op_list_add(&ring->pending, op);
+}
+
+/* A class that was idle starts level with the busiest claim, not with credit
+ * saved up while it had nothing to do. */
+static void catch_up(struct sl_ring *ring, struct sl_class *class)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i < SL_RING_CLASSES; i++) {
+		const struct sl_class *other = &ring->classes[i];
+
+		if (other != class && (other->parked.head || other->inflight) &&
+		    other->used < least)
+			least = other->used;
+	}
+	if (least != UINT64_MAX && class->used < least)
+		class->used = least;
+}
+
+static void park(struct sl_ring *ring, struct sl_op *head)
+{
+	struct sl_class *class = &ring->classes[head->sched_class];
+
+	if (!class->parked.head && !class->inflight)
+		catch_up(ring, class);
+	for (struct sl_op *op = head; op; op = op->chain) {
+		ring->parked++;
+		class->stats.parked++;
+	}
+	head->state = OP_PARKED;
+	op_list_add(&class->parked, head);
+}
+
+/* The class whose parked head may go now and has the best claim, or NULL. */
+static struct sl_class *next_class(struct sl_ring *ring)
+{
+	struct sl_class *best = NULL;
+
+	for (unsigned i = 0; i < SL_RING_CLASSES; i++) {
+		struct sl_class *class = &ring->classes[i];
+		const struct sl_op *head = class->parked.head;
+
+		if (head && has_room(ring, head, chain_length(head)) &&
+		    (!best || class->used < best->used))
+			best = class;
+	}
+	return best;
+}
+
+void ring_admit(struct sl_ring *ring)
+{
+	struct sl_class *class;
+
+	while (ring->parked && (class = next_class(ring))) {
+		struct sl_op *head = op_list_pop(&class->parked);
+
+		ring->parked -= chain_length(head);
+		enter(ring, head);
+	}
+}
+
+void class_leave(struct sl_ring *ring, const struct sl_op *op)
+{
+	ring->inflight--;
+	ring->classes[op->sched_class].inflight--;
+}
+
+static int refuse(struct sl_ring *ring, const struct sl_op *op)
+{
+	op_stats(ring, op)->refused++;
+	return -EAGAIN;
+}
+
+/* 0: enter, 1: park, -EAGAIN: neither. */
+static int admission(struct sl_ring *ring, const struct sl_op *op, unsigned nr)
+{
+	if (!ring->classes[op->sched_class].parked.head && has_room(ring, op, nr))
+		return 0;
+	if (op->flags & SL_OP_PARK && ring->parked + nr <= ring->opts.park_max)
+		return 1;
+	return refuse(ring, op);
+}
+
+int sl_ring_submit(struct sl_ring *ring, struct sl_op *op)
+{
+	int err = ring_check(ring);
+
+	if (SL_UNLIKELY(err))
+		return err;
+	err = check_op(ring, op);
+	if (SL_UNLIKELY(err || op->flags & SL_OP_LINKED))
+		return err ? err : -EINVAL;
+	if (SL_UNLIKELY(ring->draining))
+		return -ESHUTDOWN;
+	err = admission(ring, op, 1);
+	if (SL_UNLIKELY(err < 0))
+		return err;
+	accept_op(ring, op);
+	if (SL_LIKELY(!err))
+		enter(ring, op);
+	else
+		park(ring, op);
+	return 0;
+}
+
+static int check_array(const struct sl_ring *ring, struct sl_op *const *ops, unsigned nr)
+{
+	if (!nr || nr > ring->opts.depth || ops[nr - 1]->flags & SL_OP_LINKED)
+		return -EINVAL;
+	for (unsigned i = 0; i < nr; i++) {
+		int err = check_op(ring, ops[i]);
+
+		if (err)
+			return err;
+		for (unsigned k = 0; k < i; k++) {
+			if (ops[k] == ops[i])
+				return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Every class of the array must take its ops at once, or the array parks. */
+static int array_admission(struct sl_ring *ring, struct sl_op *const *ops, unsigned nr)
+{
+	unsigned of_class[SL_RING_CLASSES] = { 0 };
+
+	for (unsigned i = 0; i < nr; i++)
+		of_class[ops[i]->sched_class]++;
+	for (unsigned i = 0; i < nr; i++) {
+		const struct sl_class *class = &ring->classes[ops[i]->sched_class];
+
+		if (class->parked.head || !has_room(ring, ops[i], of_class[ops[i]->sched_class]) ||
+		    ring->inflight + nr > ring->opts.depth) {
+			if (ops[0]->flags & SL_OP_PARK && ring->parked + nr <= ring->opts.park_max)
+				return 1;
+			return refuse(ring, ops[0]);
+		}
+	}
+	return 0;
+}
+
+static void link_chain(struct sl_op *const *ops, unsigned nr)
+{
+	for (unsigned i = 0; i + 1 < nr; i++) {
+		if (!(ops[i]->flags & SL_OP_LINKED))
+			continue;
+		ops[i]->chain = ops[i + 1];
+		ops[i + 1]->prev = ops[i];
+		ops[i + 1]->state = OP_WAITING;
+	}
+}
+
+int sl_ring_submitv(struct sl_ring *ring, struct sl_op *const *ops, unsigned nr)
+{
+	int err = ring_check(ring);
+
+	if (SL_UNLIKELY(err))
+		return err;
+	err = check_array(ring, ops, nr);
+	if (err)
+		return err;
+	if (ring->draining)
+		return -ESHUTDOWN;
+	err = array_admission(ring, ops, nr);
+	if (err < 0)
+		return err;
+	for (unsigned i = 0; i < nr; i++)
+		accept_op(ring, ops[i]);
+	link_chain(ops, nr);
+	for (unsigned i = 0; i < nr; i++) {
+		if (ops[i]->state != OP_IDLE)
+			continue;
+		if (err)
+			park(ring, ops[i]);
+		else
+			enter(ring, ops[i]);
+	}
+	return 0;
+}
+
+int sl_ring_class(struct sl_ring *ring, unsigned sched_class, const struct sl_ring_class_opts *opts)
+{
+	static const struct sl_ring_class_opts defaults;
+	int err = ring_check(ring);
+
+	if (err)
+		return err;
+	if (!opts)
+		opts = &defaults;
+	if (sched_class >= SL_RING_CLASSES || opts->shares > 1000)
+		return -EINVAL;
+	ring->classes[sched_class].shares = opts->shares ? opts->shares : 100;
+	ring->classes[sched_class].inflight_max = opts->inflight_max;
+	ring_admit(ring);
+	return 0;
+}
+
+unsigned sl_ring_room(const struct sl_ring *ring)
+{
+	return ring->classes[0].parked.head ? 0 : ring->opts.depth - ring->inflight;
+}
+
+unsigned sl_ring_inflight(const struct sl_ring *ring)
+{
+	return ring->inflight + ring->parked;
+}
