@@ -24,8 +24,8 @@ def parse(text):
 
 
 def folder_of(path, table):
-    """The folder of a path as LAYERS names it: without src/, the deepest that is listed."""
-    folder = os.path.dirname(path)
+    """The row of LAYERS for a path: its name without src/ and ending, else the deepest folder listed."""
+    folder = os.path.splitext(path)[0]
     folder = folder[4:] if folder.startswith("src/") else folder
     while folder and folder not in table:
         folder = os.path.dirname(folder)
@@ -96,20 +96,26 @@ def cycles(table):
 
 def self_test():
     """What the check must refuse, and what it must let pass."""
-    table = parse("base: <string.h>\nsys:\nengine: include sys a/only.h\na: engine/seam.h # no more\n")
-    files = {"src/engine/seam.h", "src/engine/op.h", "src/a/only.h", "src/a/x.h", "src/sys/rw.h"}
+    table = parse("base: <string.h>\nsys:\nengine: include sys a/only.h\na: engine/seam.h # no more\n"
+                  "engine/odd: engine base\nengine/part: engine\n")
+    files = {"src/engine/seam.h", "src/engine/op.h", "src/a/only.h", "src/a/x.h", "src/sys/rw.h",
+             "src/base/list.h", "src/engine/part/own.h"}
     bad = {
         "src/a/bad.c": '#include "engine/op.h"',
         "src/engine/bad.c": '#include "a/x.h"',
         "src/base/bad.c": "#include <unistd.h>",
         "src/sys/bad.c": "#include <sluice/op.h>",
         "src/new/bad.c": "",
+        "src/engine/even.c": '#include "base/list.h"',
+        "src/engine/odd.c": '#include "sys/rw.h"',
         "src/sys/lost.c": '#include "nowhere.h"',
     }
     good = {
         "src/a/good.c": '#include "x.h"\n#include "engine/seam.h"\n#include <unistd.h>',
         "src/engine/good.c": '#include "a/only.h"\n# include "sys/rw.h"\n#include <sluice/op.h>',
         "src/base/good.c": "#include <string.h>",
+        "src/engine/odd.c": '#include "op.h"\n#include "base/list.h"',
+        "src/engine/part.c": '#include "part/own.h"\n#include "engine/op.h"',
     }
     problems = [f"accepted {path}" for path, text in bad.items()
                 if not check_file(path, text, table, files.__contains__)]
