@@ -1,0 +1,707 @@
+/*
+ * The readiness loop: transfers on streams by trying, and by waiting where that says EAGAIN.
+ *
+ * It runs what waits for somebody else (receive, send, accept, connect, splice,
+ * poll); files go to the engine's workers. A slot's way, each step within
+ * flush() or wait(), never within start():
+ *
+ *	start() -> FRESH --attempt--> FINISHED --post--> the engine
+ *	             |                    ^
+ *	             +-- EAGAIN, or others wait on that side of the descriptor
+ *	             v                    |
+ *	          WAITING --hit, attempt--+-- cancel, or the poller refuses
+ *
+ * Invariants:
+ *  R1. A slot is in one list, named by its mark (slots.h), until its last event
+ *      is posted; then the loop forgets it, before it posts.
+ *  R2. Slots on one side of one descriptor are served in FIFO order: a new one
+ *      is not attempted while others wait there.
+ *  R3. When flush() or wait() returns, the poller watches exactly what slots
+ *      wait for (W2 in watch.h). An embedding loop may sleep on fd() then.
+ *  R4. Nothing is allocated after open(): all queues run through the slots.
+ *
+ * Failure modes: a full event queue leaves slots FINISHED and wait() does not
+ * sleep then. A file that cannot be waited for ends with -EPERM, and the engine
+ * gives it to a worker.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backend/ready/poller.h"
+#include "backend/ready/ready.h"
+#include "backend/ready/slots.h"
+#include "backend/ready/watch.h"
+#include "base/bits.h"
+#include "sys/eventfd.h"
+#include "sys/poll.h"
+
+/* Turns in which attempts alone gave enough events, before waiting slots are looked at again. */
+#define TURNS_UNPOLLED_MAX 8
+
+#define CACHE_LINE 64
+
+struct ready {
+	struct sl_ring *ring;
+	const char *name;
+	const struct poller *poller;
+	void *poller_state;
+	int wake_fd;
+	uint32_t depth;
+	uint32_t started; /* slots in our hands */
+	uint32_t turns_unpolled;
+	uint64_t wait_ns;
+	uint64_t calls;
+	struct watches watches;
+	struct ready_slots fresh;
+	struct ready_slots finished;
+	struct poller_hit *hits;
+	uint32_t hits_max;
+	struct sl_allocator allocator;
+	size_t bytes;
+};
+
+static int64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* ---- one slot ---------------------------------------------------------------------- */
+
+static void finish(struct ready *r, struct sl_slot *slot, int64_t res, unsigned event_flags)
+{
+	struct ready_mark *mark = ready_mark(slot);
+
+	mark->place = READY_FINISHED;
+	mark->event_flags = (uint8_t)event_flags;
+	mark->res = res;
+	ready_slots_add(&r->finished, slot);
+}
+
+static void refuse_fd(struct ready *r, int fd)
+{
+	sl_report(r->ring, SL_LOG_ERROR,
+		  "%s cannot watch descriptor %d: its limit is %d (FD_SETSIZE); "
+		  "use the backend epoll or poll, or fewer descriptors",
+		  r->name, fd, r->poller->fd_limit);
+}
+
+static bool beyond_limit(const struct ready *r, int fd)
+{
+	return r->poller->fd_limit && fd >= r->poller->fd_limit;
+}
+
+/* poll(2) of one descriptor without waiting: its events, or -errno. */
+static int64_t look(struct ready *r, int fd, short events)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = events };
+	int n = sl_sys_poll(&poll_fd, 1, 0);
+
+	r->calls++;
+	if (n < 0)
+		return n;
+	return poll_fd.revents & POLLNVAL ? -EBADF : poll_fd.revents;
+}
+
+/* A receive into a pool: the buffer is taken for the attempt, and only then. */
+static int64_t attempt_pooled(struct ready *r, struct sl_slot *slot, unsigned *ret_flags)
+{
+	int64_t res;
+
+	if (!sl_slot_take_buffer(r->ring, slot)) {
+		/* Starved is an answer only if there is something to receive. */
+		res = look(r, sl_attempt_fd(slot), POLLIN);
+		if (res < 0)
+			return res;
+		return res ? -ENOBUFS : -EAGAIN;
+	}
+	res = sl_attempt(slot);
+	if (res <= 0)
+		sl_slot_return_buffer(r->ring, slot);
+	else
+		*ret_flags = SL_EVENT_BUFFER;
+	return res;
+}
+
+static int64_t attempt(struct ready *r, struct sl_slot *slot, unsigned *ret_flags)
+{
+	*ret_flags = 0;
+	r->calls++;
+	if (slot->flags & SL_OP_POOLED)
+		return attempt_pooled(r, slot, ret_flags);
+	return sl_attempt(slot);
+}
+
+/* Makes a slot wait for its descriptor, or ends it where there is nothing to wait for. */
+static void await(struct ready *r, struct sl_slot *slot)
+{
+	bool polls = slot->code == SL_OP_POLL;
+	int fd = polls ? slot->fd : sl_attempt_fd(slot);
+	short events = polls ? (short)slot->len : sl_attempt_events(slot);
+
+	if (fd < 0) {
+		finish(r, slot, -EBADF, 0);
+	} else if (beyond_limit(r, fd)) {
+		refuse_fd(r, fd);
+		finish(r, slot, -EINVAL, 0);
+	} else if (!events && !polls) {
+		finish(r, slot, -EAGAIN, 0);
+	} else {
+		watches_add(&r->watches, slot, fd, events);
+	}
+}
+
+/* R2. A splice says what it waits for only after an attempt, and is not ordered. */
+static bool must_queue(const struct ready *r, const struct sl_slot *slot)
+{
+	const struct watch *watch;
+	short events;
+
+	if (!r->watches.waiting || slot->code == SL_OP_SPLICE || slot->code == SL_OP_TEE)
+		return false;
+	watch = watches_find(&r->watches, slot->fd);
+	if (!watch)
+		return false;
+	events = sl_attempt_events(slot);
+	return events && watch->waiting[events & POLLOUT ? READY_OUT : READY_IN].head;
+}
+
+static void begin(struct ready *r, struct sl_slot *slot)
+{
+	unsigned flags;
+	int64_t res;
+
+	if (slot->code == SL_OP_POLL || must_queue(r, slot)) {
+		await(r, slot);
+		return;
+	}
+	res = attempt(r, slot, &flags);
+	if (res == -EAGAIN)
+		await(r, slot);
+	else
+		finish(r, slot, res, flags);
+}
+
+/* ---- a descriptor that is ready ------------------------------------------------------ */
+
+static bool waits_elsewhere(const struct watch *watch, const struct sl_slot *slot, int side)
+{
+	short events = sl_attempt_events(slot);
+
+	return sl_attempt_fd(slot) != watch->fd || !events ||
+	       (events & POLLOUT ? READY_OUT : READY_IN) != side;
+}
+
+/* poll and select call a file ready for ever, while a read of it would still have to wait. */
+static bool never_polls(const struct ready *r, int fd)
+{
+	struct stat st;
+
+	if (r->poller->refuses_files || fstat(fd, &st) < 0)
+		return false;
+	return S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+/* The first slot of one side; false: the descriptor was not ready after all. */
+static bool serve_first(struct ready *r, struct watch *watch, int side)
+{
+	struct sl_slot *slot = watch->waiting[side].head;
+	unsigned flags;
+	int64_t res = attempt(r, slot, &flags);
+	bool moves = res == -EAGAIN && waits_elsewhere(watch, slot, side);
+
+	if (res == -EAGAIN && !moves) {
+		if (!never_polls(r, watch->fd))
+			return false;
+		res = -EPERM;
+	}
+	watches_remove(&r->watches, slot);
+	if (moves)
+		await(r, slot);
+	else
+		finish(r, slot, res, flags);
+	return true;
+}
+
+static void serve_polls(struct ready *r, struct watch *watch, short events)
+{
+	struct sl_slot *slot = watch->waiting[READY_POLL].head;
+
+	while (slot) {
+		struct sl_slot *next = ready_mark(slot)->next;
+		short seen = (short)(events & ((short)slot->len | POLLERR | POLLHUP));
+
+		if (seen || events & POLLNVAL) {
+			watches_remove(&r->watches, slot);
+			finish(r, slot, events & POLLNVAL ? -EBADF : seen, 0);
+		}
+		slot = next;
+	}
+}
+
+static void serve(struct ready *r, const struct poller_hit *hit)
+{
+	static const short always = POLLERR | POLLHUP | POLLNVAL;
+	struct watch *watch = &r->watches.all[hit->idx];
+
+	/* A file that lives on under another number may report under its old one. */
+	if (watch->fd != hit->fd)
+		return;
+	watches_hit(&r->watches, watch);
+	if (hit->events & (POLLIN | always))
+		while (watch->waiting[READY_IN].head && serve_first(r, watch, READY_IN))
+			;
+	if (hit->events & (POLLOUT | always))
+		while (watch->waiting[READY_OUT].head && serve_first(r, watch, READY_OUT))
+			;
+	serve_polls(r, watch, hit->events);
+}
+
+/* watch_refused_fn: what cannot be waited for. */
+static void refused(void *ctx, struct sl_slot *slot, int err)
+{
+	finish(ctx, slot, err, 0);
+}
+
+/* ---- posting --------------------------------------------------------------------------- */
+
+/* Zero-copy was asked for: the copy is made, but the two events come as promised. */
+static bool needs_two(struct sl_slot *slot)
+{
+	return slot->flags & SL_OP_ZC && slot->code != SL_OP_POLL && ready_mark(slot)->res >= 0;
+}
+
+static bool post_half(struct ready *r, struct sl_slot *slot)
+{
+	struct ready_mark *mark = ready_mark(slot);
+	struct sl_event event = {
+		.id = slot->id,
+		.res = mark->res,
+		.flags = SL_EVENT_MORE | SL_EVENT_SENT,
+	};
+
+	if (!mark->half_posted)
+		mark->half_posted = sl_event(r->ring, &event);
+	mark->event_flags = SL_EVENT_COPIED;
+	return mark->half_posted;
+}
+
+/* Posts the results that are known: how many events. */
+static unsigned post(struct ready *r)
+{
+	unsigned nr = 0;
+
+	while (r->finished.head && sl_event_room(r->ring)) {
+		struct sl_slot *slot = r->finished.head;
+		struct ready_mark *mark = ready_mark(slot);
+		struct sl_event event = { .id = slot->id, .res = mark->res };
+
+		if (needs_two(slot)) {
+			nr += !mark->half_posted;
+			if (!post_half(r, slot) || !sl_event_room(r->ring))
+				break;
+		}
+		event.flags = mark->event_flags;
+		event.buf_id = slot->buf_id;
+		if (slot->code == SL_OP_POLL && mark->res > 0)
+			event.aux = (uint32_t)mark->res;
+		ready_slots_remove(&r->finished, slot);
+		mark->place = READY_NONE;
+		r->started--;
+		/* R1: from here on the slot is the engine's. There is room. */
+		sl_event(r->ring, &event);
+		nr++;
+	}
+	return nr;
+}
+
+/* Attempts what is new, tells the poller, posts: how many events. */
+static unsigned push(struct ready *r)
+{
+	struct sl_slot *slot;
+
+	while ((slot = r->fresh.head) != NULL) {
+		ready_slots_remove(&r->fresh, slot);
+		begin(r, slot);
+	}
+	watches_sync(&r->watches, refused, r);
+	return post(r);
+}
+
+/* ---- sleeping --------------------------------------------------------------------------- */
+
+/* Sleeps once and serves what is ready. Events posted in *posted, a wake in *woken. */
+static int sleep_once(struct ready *r, int64_t timeout_ns, unsigned *posted, bool *woken)
+{
+	int n = r->poller->wait(r->poller_state, timeout_ns, r->hits, r->hits_max);
+
+	r->calls++;
+	for (int i = 0; i < n; i++) {
+		if (r->hits[i].idx == POLLER_WAKE) {
+			sl_sys_eventfd_drain(r->wake_fd);
+			*woken = true;
+		} else {
+			serve(r, &r->hits[i]);
+		}
+	}
+	if (n > 0) {
+		watches_sync(&r->watches, refused, r);
+		*posted += post(r);
+	}
+	return n;
+}
+
+/* When to stop sleeping: at the deadline, or wait_ns after the first event of a batch. */
+static int64_t sleep_until(const struct ready *r, int64_t deadline_ns, int64_t first_ns)
+{
+	int64_t batch_ns;
+
+	if (!first_ns || !r->wait_ns ||
+	    __builtin_add_overflow(first_ns, (int64_t)r->wait_ns, &batch_ns))
+		return deadline_ns;
+	return batch_ns < deadline_ns ? batch_ns : deadline_ns;
+}
+
+static int64_t timeout_until(int64_t until_ns)
+{
+	int64_t now_ns;
+
+	if (until_ns == INT64_MAX)
+		return -1;
+	if (!until_ns)
+		return 0;
+	now_ns = clock_ns();
+	return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+/* ---- the backend ------------------------------------------------------------------------ */
+
+static int ready_wait(void *state, unsigned nr, int64_t deadline_ns)
+{
+	struct ready *r = state;
+	unsigned posted = push(r);
+	int64_t first_ns = posted ? clock_ns() : 0;
+	bool woken = false;
+	int64_t timeout_ns;
+
+	if (nr && posted >= nr && ++r->turns_unpolled < TURNS_UNPOLLED_MAX)
+		return 0;
+	r->turns_unpolled = 0;
+	if (posted >= nr || r->finished.head)
+		deadline_ns = 0;
+	timeout_ns = timeout_until(sleep_until(r, deadline_ns, first_ns));
+	do {
+		int n = sleep_once(r, timeout_ns, &posted, &woken);
+
+		if (n < 0)
+			return n == -EINTR ? 0 : n;
+		if (woken || posted >= nr || r->finished.head)
+			return 0;
+		if (posted && !first_ns)
+			first_ns = clock_ns();
+		timeout_ns = timeout_until(sleep_until(r, deadline_ns, first_ns));
+	} while (timeout_ns);
+	return 0;
+}
+
+static int ready_flush(void *state)
+{
+	push(state);
+	return 0;
+}
+
+static int ready_start(void *state, struct sl_slot *slot)
+{
+	struct ready *r = state;
+
+	if (r->started == r->depth)
+		return -EAGAIN;
+	if (beyond_limit(r, slot->fd)) {
+		refuse_fd(r, slot->fd);
+		return -EINVAL;
+	}
+	*ready_mark(slot) = (struct ready_mark){ .place = READY_FRESH };
+	ready_slots_add(&r->fresh, slot);
+	r->started++;
+	return 0;
+}
+
+static void ready_cancel(void *state, struct sl_slot *slot)
+{
+	struct ready *r = state;
+
+	switch (ready_mark(slot)->place) {
+	case READY_FRESH:
+		ready_slots_remove(&r->fresh, slot);
+		break;
+	case READY_WAITING:
+		watches_remove(&r->watches, slot);
+		break;
+	default:
+		return;
+	}
+	finish(r, slot, -ECANCELED, 0);
+}
+
+static void ready_wake(void *state)
+{
+	struct ready *r = state;
+
+	sl_sys_eventfd_signal(r->wake_fd);
+}
+
+static int64_t ready_now(void *state)
+{
+	(void)state;
+	return clock_ns();
+}
+
+static int ready_fd(void *state)
+{
+	struct ready *r = state;
+
+	return r->poller->fd(r->poller_state);
+}
+
+static void ready_stats(void *state, struct sl_backend_stats *ret_stats)
+{
+	struct ready *r = state;
+
+	*ret_stats = (struct sl_backend_stats){ .enters = r->calls + r->watches.calls };
+}
+
+static void ready_close(void *state, bool forked)
+{
+	struct ready *r = state;
+	struct sl_allocator allocator = r->allocator;
+
+	(void)forked; /* closing our copies of the descriptors leaves the parent's alone */
+	r->poller->fini(r->poller_state);
+	close(r->wake_fd);
+	allocator.free(allocator.ctx, r, r->bytes);
+}
+
+/* ---- opening --------------------------------------------------------------------------- */
+
+/* The parts of the one allocation, as offsets. */
+struct ready_layout {
+	uint32_t watch_nr;
+	uint32_t bucket_nr;
+	size_t watches;
+	size_t buckets;
+	size_t hits;
+	size_t poller;
+	size_t bytes;
+};
+
+static size_t part(struct ready_layout *layout, size_t bytes)
+{
+	size_t at = layout->bytes;
+
+	layout->bytes += sl_round_up(bytes, CACHE_LINE);
+	return at;
+}
+
+/* depth <= 32768, so no product overflows. */
+static struct ready_layout layout_of(const struct poller *poller, uint32_t depth)
+{
+	struct ready_layout layout = {
+		.watch_nr = 2 * depth,
+		.bucket_nr = sl_pow2_from(2 * depth),
+	};
+
+	part(&layout, sizeof(struct ready));
+	layout.watches = part(&layout, layout.watch_nr * sizeof(struct watch));
+	layout.buckets = part(&layout, layout.bucket_nr * sizeof(uint32_t));
+	layout.hits = part(&layout, (layout.watch_nr + 1) * sizeof(struct poller_hit));
+	layout.poller = part(&layout, poller->bytes(layout.watch_nr));
+	return layout;
+}
+
+static struct ready *ready_create(const struct sl_backend_open *args, const char *name,
+				  const struct poller *poller)
+{
+	struct ready_layout layout = layout_of(poller, args->depth);
+	char *base = args->allocator->alloc(args->allocator->ctx, layout.bytes, CACHE_LINE);
+	struct ready *r = (struct ready *)(void *)base;
+
+	if (!r)
+		return NULL;
+	memset(base, 0, layout.bytes);
+	r->ring = args->ring;
+	r->name = name;
+	r->poller = poller;
+	r->poller_state = base + layout.poller;
+	r->depth = args->depth;
+	r->wait_ns = args->wait_ns;
+	r->hits = (struct poller_hit *)(void *)(base + layout.hits);
+	r->hits_max = layout.watch_nr + 1;
+	r->allocator = *args->allocator;
+	r->bytes = layout.bytes;
+	r->watches.poller = poller;
+	r->watches.poller_state = r->poller_state;
+	watches_init(&r->watches, (struct watch *)(void *)(base + layout.watches), layout.watch_nr,
+		     (uint32_t *)(void *)(base + layout.buckets), layout.bucket_nr);
+	return r;
+}
+
+/* The wake-up and the poller; a sentence in why[256] when they fail. */
+static int ready_init(struct ready *r, char *why)
+{
+	int err;
+
+	r->wake_fd = sl_sys_eventfd_open();
+	if (r->wake_fd < 0) {
+		snprintf(why, 256, "%s: no descriptor to wake it by: %s", r->name,
+			 sl_err_text(r->wake_fd));
+		return r->wake_fd;
+	}
+	if (beyond_limit(r, r->wake_fd)) {
+		snprintf(why, 256, "%s: its own descriptor would be %d, beyond its limit of %d",
+			 r->name, r->wake_fd, r->poller->fd_limit);
+		err = -EMFILE;
+		goto err_close;
+	}
+	err = r->poller->init(r->poller_state, r->watches.nr, r->wake_fd);
+	if (!err)
+		return 0;
+	snprintf(why, 256, "%s: %s", r->name, sl_err_text(err));
+err_close:
+	close(r->wake_fd);
+	return err;
+}
+
+#define CODE(name) ((uint64_t)1 << SL_OP_##name)
+
+static struct sl_backend_caps caps_of(const struct ready *r)
+{
+	return (struct sl_backend_caps){
+		.native = CODE(POLL) | CODE(READ) | CODE(WRITE) | CODE(RECV) | CODE(SEND) |
+			  CODE(RECVMSG) | CODE(SENDMSG) | CODE(ACCEPT) | CODE(CONNECT) |
+			  CODE(SPLICE) | CODE(TEE),
+		.caps = r->poller->fd(r->poller_state) >= 0 ? SL_CAP_EMBEDDABLE : 0,
+		.memory_bytes = r->bytes,
+	};
+}
+
+static int ready_open(const struct sl_backend_open *args, const char *name,
+		      const struct poller *poller, void **ret_state,
+		      struct sl_backend_caps *ret_caps, char *why)
+{
+	struct ready *r;
+	int err;
+
+	if (args->options && *args->options) {
+		snprintf(why, 256, "%s: takes no options, but was given '%s'", name, args->options);
+		return -EINVAL;
+	}
+	r = ready_create(args, name, poller);
+	if (!r) {
+		snprintf(why, 256, "%s: no memory", name);
+		return -ENOMEM;
+	}
+	err = ready_init(r, why);
+	if (err) {
+		args->allocator->free(args->allocator->ctx, r, r->bytes);
+		return err;
+	}
+	*ret_caps = caps_of(r);
+	*ret_state = r;
+	return 0;
+}
+
+static int epoll_open(const struct sl_backend_open *args, void **ret_state,
+		      struct sl_backend_caps *ret_caps, char *why)
+{
+	return ready_open(args, "epoll", &sl_poller_epoll, ret_state, ret_caps, why);
+}
+
+static int poll_open(const struct sl_backend_open *args, void **ret_state,
+		     struct sl_backend_caps *ret_caps, char *why)
+{
+	return ready_open(args, "poll", &sl_poller_poll, ret_state, ret_caps, why);
+}
+
+static int select_open(const struct sl_backend_open *args, void **ret_state,
+		       struct sl_backend_caps *ret_caps, char *why)
+{
+	return ready_open(args, "select", &sl_poller_select, ret_state, ret_caps, why);
+}
+
+/* ---- what the kernel does not do for us ----------------------------------------------------- */
+
+static int no_pool_add(void *state, void *base, uint32_t buf_bytes, uint32_t count)
+{
+	(void)state;
+	(void)base;
+	(void)buf_bytes;
+	(void)count;
+	return -EOPNOTSUPP;
+}
+
+static void no_pool_remove(void *state, int pool_id)
+{
+	(void)state;
+	(void)pool_id;
+}
+
+static void no_pool_recycle(void *state, int pool_id, uint16_t buf_id)
+{
+	(void)state;
+	(void)pool_id;
+	(void)buf_id;
+}
+
+static int no_map(void *state, void *base, size_t bytes)
+{
+	(void)state;
+	(void)base;
+	(void)bytes;
+	return -EOPNOTSUPP;
+}
+
+static void no_unmap(void *state, int idx)
+{
+	(void)state;
+	(void)idx;
+}
+
+static int no_keep(void *state, int fd)
+{
+	(void)state;
+	(void)fd;
+	return -EOPNOTSUPP;
+}
+
+static void no_unkeep(void *state, int idx, int fd)
+{
+	(void)state;
+	(void)idx;
+	(void)fd;
+}
+
+#define READY_GROUPS                                                                     \
+	(SL_GROUP_CORE | SL_GROUP_BLOCK | SL_GROUP_FILE | SL_GROUP_NAME | SL_GROUP_NET | \
+	 SL_GROUP_PROCESS)
+
+#define READY_BACKEND(poller)                                                                   \
+	{                                                                                       \
+		.name = #poller, .groups = READY_GROUPS, .open = poller##_open,                 \
+		.close = ready_close, .start = ready_start, .cancel = ready_cancel,             \
+		.flush = ready_flush, .wait = ready_wait, .wake = ready_wake, .now = ready_now, \
+		.pool_add = no_pool_add, .pool_remove = no_pool_remove,                         \
+		.pool_recycle = no_pool_recycle, .map = no_map, .unmap = no_unmap,              \
+		.keep = no_keep, .unkeep = no_unkeep, .fd = ready_fd, .stats = ready_stats,     \
+	}
+
+const struct sl_backend sl_backend_epoll = READY_BACKEND(epoll);
+const struct sl_backend sl_backend_poll = READY_BACKEND(poll);
+const struct sl_backend sl_backend_select = READY_BACKEND(select);
