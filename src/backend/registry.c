@@ -1,0 +1,228 @@
+/*
+ * The registry: opens a ring on the best backend that works here, and says why.
+ *
+ * The wish comes from the options, else from $SLUICE_BACKEND, else it is the best
+ * one. It is tried first, then the others in order of preference, unless
+ * SL_RING_NO_FALLBACK. Each refusal is told to the log with its likely cause and
+ * cure; the first one, which decided the choice, also stands in sl_caps.why.
+ *
+ * Where the kernel refuses io_uring its memory (RLIMIT_MEMLOCK), a smaller ring
+ * is tried before another backend: a tenth of the depth on io_uring serves
+ * better than all of it on readiness.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/ready/ready.h"
+#include "backend/registry.h"
+#include "backend/remedy.h"
+
+#define DEPTH_SMALLEST 32
+#define WHY_BYTES      256
+#define LINE_BYTES     768
+
+static const struct sl_backend *const backends[] = {
+	&sl_backend_uring,
+	&sl_backend_epoll,
+	&sl_backend_poll,
+	&sl_backend_select,
+};
+
+#define BACKENDS_NR (sizeof(backends) / sizeof(backends[0]))
+
+/* One call of sl_ring_open(). */
+struct opening {
+	struct sl_ring_opts opts; /* resolved */
+	const struct sl_backend *wish;
+	const char *wish_options;
+	const char *wish_source; /* for messages; NULL: no wish */
+	char why[WHY_BYTES];	 /* why the ring is on what it is on */
+	bool refused;		 /* something better was, and why[] says so */
+	struct sl_ring *ring;
+};
+
+static void tell(const struct opening *opening, int level, const char *fmt, ...) SL_PRINTF(3, 4);
+
+static void tell(const struct opening *opening, int level, const char *fmt, ...)
+{
+	char line[LINE_BYTES];
+	va_list args;
+
+	if (!opening->opts.log)
+		return;
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	opening->opts.log(opening->opts.log_ctx, level, line);
+}
+
+const struct sl_backend *sl_registry_at(unsigned idx)
+{
+	return idx < BACKENDS_NR ? backends[idx] : NULL;
+}
+
+const struct sl_backend *sl_registry_find(const char *name, const char **ret_options)
+{
+	size_t len = strcspn(name, ":");
+
+	for (unsigned i = 0; i < BACKENDS_NR; i++) {
+		if (strlen(backends[i]->name) != len || strncmp(backends[i]->name, name, len) != 0)
+			continue;
+		*ret_options = name[len] ? name + len + 1 : name + len;
+		return backends[i];
+	}
+	return NULL;
+}
+
+static int read_wish(struct opening *opening)
+{
+	const char *name = opening->opts.backend;
+
+	opening->wish_options = "";
+	if (name) {
+		opening->wish_source = "the options of the ring";
+	} else {
+		name = secure_getenv("SLUICE_BACKEND");
+		if (!name || !*name)
+			return 0;
+		opening->wish_source = "$SLUICE_BACKEND";
+	}
+	opening->wish = sl_registry_find(name, &opening->wish_options);
+	if (opening->wish)
+		return 0;
+	tell(opening, SL_LOG_ERROR,
+	     "no backend is named '%s', as %s asks for; there are " SL_REGISTRY_NAMES, name,
+	     opening->wish_source);
+	return -EINVAL;
+}
+
+/* A refusal: to the log in full, and if it is the first one to why[], as much as fits. */
+static void tell_refusal(struct opening *opening, const struct sl_ring_choice *choice, int err,
+			 const char *sentence)
+{
+	bool last = opening->opts.flags & SL_RING_NO_FALLBACK;
+	struct remedy_facts facts;
+	char remedy[512];
+	const char *colon = *choice->options ? ":" : "";
+
+	remedy_read(&facts);
+	remedy_text(&facts, err, opening->opts.depth, remedy, sizeof(remedy));
+	tell(opening, last ? SL_LOG_ERROR : SL_LOG_WARN, "%s%s%s does not open: %s (%s)%s%s%s%s",
+	     choice->backend->name, colon, choice->options, sl_err_text(err), sl_err_name(err),
+	     *remedy ? "; " : "", remedy, *sentence ? "; it said: " : "", sentence);
+	if (opening->refused)
+		return;
+	opening->refused = true;
+	snprintf(opening->why, sizeof(opening->why), "%s%s%.32s does not open (%s): %.180s",
+		 choice->backend->name, colon, choice->options, sl_err_name(err),
+		 *remedy ? remedy : sentence);
+}
+
+static bool limited_by_memlock(const struct sl_ring_choice *choice, int err)
+{
+	struct remedy_facts facts;
+
+	if (err != -ENOMEM || choice->backend != &sl_backend_uring)
+		return false;
+	remedy_read(&facts);
+	return facts.memlock_bytes != REMEDY_UNLIMITED;
+}
+
+/* The same backend with half the depth, and half of that, until the kernel agrees. */
+static int try_smaller(struct opening *opening, const struct sl_ring_choice *choice)
+{
+	struct sl_ring_opts opts = opening->opts;
+	struct sl_ring_choice smaller = *choice;
+	struct remedy_facts facts;
+	char text[WHY_BYTES];
+	char sentence[WHY_BYTES];
+	char why[2 * WHY_BYTES];
+	int err = -ENOMEM;
+
+	remedy_read(&facts);
+	remedy_text(&facts, -ENOMEM, opening->opts.depth, text, sizeof(text));
+	smaller.why = why;
+	while (err == -ENOMEM && opts.depth / 2 >= DEPTH_SMALLEST) {
+		opts.depth /= 2;
+		snprintf(why, sizeof(why), "depth %u instead of %u: %s", opts.depth,
+			 opening->opts.depth, text);
+		*sentence = 0;
+		err = sl_ring_open_on(&opts, &smaller, &opening->ring, sentence);
+	}
+	if (!err)
+		tell(opening, SL_LOG_WARN, "%s opens with %s", choice->backend->name, why);
+	return err;
+}
+
+/* What stands in sl_caps.why if this one opens. */
+static void explain(const struct opening *opening, const struct sl_backend *backend, char *ret_why)
+{
+	if (opening->refused)
+		snprintf(ret_why, WHY_BYTES, "%s", opening->why);
+	else if (backend == opening->wish)
+		snprintf(ret_why, WHY_BYTES, "asked for by %s", opening->wish_source);
+	else
+		snprintf(ret_why, WHY_BYTES, "the best one works here");
+}
+
+static int try_one(struct opening *opening, const struct sl_backend *backend, const char *options)
+{
+	struct sl_ring_choice choice = { .backend = backend, .options = options };
+	char sentence[WHY_BYTES] = "";
+	char why[WHY_BYTES];
+	int err;
+
+	explain(opening, backend, why);
+	choice.why = why;
+	err = sl_ring_open_on(&opening->opts, &choice, &opening->ring, sentence);
+	if (err && !(opening->opts.flags & SL_RING_NO_FALLBACK) &&
+	    limited_by_memlock(&choice, err) && !try_smaller(opening, &choice))
+		return 0;
+	if (err)
+		tell_refusal(opening, &choice, err, sentence);
+	else
+		tell(opening, SL_LOG_INFO, "the ring runs on %s: %s", backend->name, why);
+	return err;
+}
+
+/* All but the wish itself, which has failed; uring without options may work where it did not
+ * with them. */
+static int try_others(struct opening *opening, int err)
+{
+	for (unsigned i = 0; err && i < BACKENDS_NR; i++) {
+		if (backends[i] != opening->wish || *opening->wish_options)
+			err = try_one(opening, backends[i], "");
+	}
+	return err;
+}
+
+static int try_all(struct opening *opening)
+{
+	const struct sl_backend *first = opening->wish ? opening->wish : backends[0];
+	int err = try_one(opening, first, opening->wish_options);
+
+	if (!err || opening->opts.flags & SL_RING_NO_FALLBACK)
+		return err;
+	/* Options that the backend does not know are the caller's mistake. */
+	if (err == -EINVAL && *opening->wish_options)
+		return err;
+	opening->wish = first;
+	return try_others(opening, err);
+}
+
+int sl_ring_open(const struct sl_ring_opts *opts, struct sl_ring **ret_ring)
+{
+	struct opening opening = { 0 };
+	int err = sl_ring_opts_resolve(opts, &opening.opts);
+
+	if (!err)
+		err = read_wish(&opening);
+	if (!err)
+		err = try_all(&opening);
+	if (!err)
+		*ret_ring = opening.ring;
+	return err;
+}
