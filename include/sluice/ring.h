@@ -75,7 +75,8 @@ struct sl_allocator {
  * @keep_max: most descriptors kept; default 1024
  * @workers: worker threads, and the bound on the kernel's own; default 2, most 64
  * @wait_batch: sleep until this many completions are there ...; default 1
- * @wait_ns: ... or this long after the first; default 0: no longer than needed
+ * @wait_ns: ... or this long after the first; default 0: not at all, so that
+ *	wait_batch alone changes nothing
  * @spin_ns: poll for completions this long before sleeping; default 0
  * @stall_ns: report a callback that runs longer than this; default 0: never
  * @backend: "uring", "uring:sqpoll", "uring:iopoll", "epoll", "poll" or
@@ -115,7 +116,7 @@ struct sl_ring_opts {
  * @refused: submits answered -EAGAIN
  * @rearmed: MULTI ops started again inside the library
  * @short_io: transfers continued after a short one
- * @inlined: reads answered by an inline attempt
+ * @inlined: reads, opens and stats answered by an inline attempt
  * @worked: ops run by worker threads
  * @zc_copied: zero-copy sends that the kernel copied after all
  * @enters: system calls made by the backend to submit and wait
@@ -377,7 +378,7 @@ SL_EXPORT void sl_ring_wake(struct sl_ring *ring);
  * Context: owner thread.
  * Return: the descriptor; -EOPNOTSUPP on a backend without one (poll, select).
  */
-SL_EXPORT int sl_ring_fd(const struct sl_ring *ring);
+SL_EXPORT int sl_ring_fd(struct sl_ring *ring);
 
 /**
  * sl_ring_wakeup_ns - when an embedding loop must run the ring at the latest

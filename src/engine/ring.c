@@ -126,7 +126,7 @@ static int spin(struct sl_ring *ring, int64_t limit_ns)
 
 static int sleep_turn(struct sl_ring *ring, int64_t limit_ns)
 {
-	unsigned nr = ring->opts.wait_batch;
+	unsigned nr = ring->opts.wait_ns ? ring->opts.wait_batch : 1;
 	int err = 0;
 
 	if (ring->opts.spin_ns)
@@ -250,16 +250,14 @@ int64_t sl_ring_do(struct sl_ring *ring, struct sl_op *op)
 	return op->res;
 }
 
-int sl_ring_fd(const struct sl_ring *ring)
+int sl_ring_fd(struct sl_ring *ring)
 {
 	int fd = ring->backend->fd(ring->state);
 
 	if (fd >= 0) {
-		struct sl_ring *self = (struct sl_ring *)(uintptr_t)ring;
-
 		/* From now on the owner may sleep elsewhere at any time. */
-		self->embedded = true;
-		__atomic_store_n(&self->sleeping, 1, __ATOMIC_SEQ_CST);
+		ring->embedded = true;
+		__atomic_store_n(&ring->sleeping, 1, __ATOMIC_SEQ_CST);
 	}
 	return fd;
 }

@@ -97,6 +97,19 @@ struct sl_slot *slot_take(struct sl_ring *ring, struct sl_op *op)
 	return slot;
 }
 
+/* Splices are chained by their target; few are in flight at a time. */
+static bool is_splice_source(const struct sl_ring *ring, int fd)
+{
+	for (uint32_t i = 0; i < ring->opts.depth; i++) {
+		const struct sl_op *op = ring->slots[i].op;
+
+		if (op && (op->code == SL_OP_SPLICE || op->code == SL_OP_TEE) &&
+		    ((const struct sl_splice_ends *)op->buf)->source_fd == fd)
+			return true;
+	}
+	return false;
+}
+
 bool slot_alone_on_fd(const struct sl_ring *ring, const struct sl_slot *slot)
 {
 	const struct sl_slot *at = ring->fd_buckets[(uint32_t)slot->fd & ring->fd_mask];
@@ -105,7 +118,7 @@ bool slot_alone_on_fd(const struct sl_ring *ring, const struct sl_slot *slot)
 		if (at->fd == slot->fd && at != slot && at->code != SL_OP_CLOSE)
 			return false;
 	}
-	return true;
+	return !ring->splices || !is_splice_source(ring, slot->fd);
 }
 
 /* A close that waited for the last other op on its descriptor goes on. */
@@ -124,18 +137,27 @@ static void wake_close(struct sl_ring *ring, int fd)
 	}
 }
 
+static void release_splice(struct sl_ring *ring, const struct sl_op *op)
+{
+	ring->splices--;
+	if (ring->closes)
+		wake_close(ring, ((const struct sl_splice_ends *)op->buf)->source_fd);
+}
+
 void slot_release(struct sl_ring *ring, struct sl_slot *slot)
 {
+	const struct sl_op *op = slot->op;
+
 	if (slot->keep)
 		keep_leave(ring, slot);
-	if (SL_UNLIKELY(slot->op->code == SL_OP_SPLICE || slot->op->code == SL_OP_TEE))
-		ring->splices--;
 	fd_chain_remove(slot);
-	if (SL_UNLIKELY(ring->closes))
-		wake_close(ring, slot->op->fd);
 	slot->engine_state = SLOT_FREE;
 	slot->id += GENERATION_ONE;
 	slot->op = NULL;
+	if (SL_UNLIKELY(op->code == SL_OP_SPLICE || op->code == SL_OP_TEE))
+		release_splice(ring, op);
+	if (SL_UNLIKELY(ring->closes))
+		wake_close(ring, op->fd);
 	slot->next = ring->free_slots;
 	ring->free_slots = slot;
 }

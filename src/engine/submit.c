@@ -258,6 +258,12 @@ int sl_ring_submit(struct sl_ring *ring, struct sl_op *op)
 	return 0;
 }
 
+static void unmark(struct sl_op *const *ops, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		ops[i]->state = OP_IDLE;
+}
+
 static int check_array(const struct sl_ring *ring, struct sl_op *const *ops, unsigned nr)
 {
 	if (!nr || nr > ring->opts.depth || ops[nr - 1]->flags & SL_OP_LINKED)
@@ -265,13 +271,13 @@ static int check_array(const struct sl_ring *ring, struct sl_op *const *ops, uns
 	for (unsigned i = 0; i < nr; i++) {
 		int err = check_op(ring, ops[i]);
 
-		if (err)
+		if (err) {
+			unmark(ops, i);
 			return err;
-		for (unsigned k = 0; k < i; k++) {
-			if (ops[k] == ops[i])
-				return -EINVAL;
 		}
+		ops[i]->state = OP_WAITING; /* the same op again is not idle */
 	}
+	unmark(ops, nr);
 	return 0;
 }
 
@@ -353,7 +359,9 @@ int sl_ring_class(struct sl_ring *ring, unsigned sched_class, const struct sl_ri
 
 unsigned sl_ring_room(const struct sl_ring *ring)
 {
-	return ring->classes[0].parked.head ? 0 : ring->opts.depth - ring->inflight;
+	if (ring->classes[0].parked.head || ring->inflight >= ring->opts.depth)
+		return 0;
+	return ring->opts.depth - ring->inflight;
 }
 
 unsigned sl_ring_inflight(const struct sl_ring *ring)
