@@ -1,0 +1,475 @@
+/* bench.c: `sluice bench [PATH]`: options, the file under test, one workload after the other. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "tools/bench/clock.h"
+#include "tools/bench/crowd.h"
+#include "tools/bench/mechanisms.h"
+#include "tools/bench/plan.h"
+#include "tools/bench/report.h"
+#include "tools/bench/runner.h"
+#include "tools/bench/sink.h"
+#include "tools/cli.h"
+#include "tools/commands.h"
+#include "tools/term.h"
+
+#define MIB		   (1u << 20)
+#define FILE_BYTES_DEFAULT (256ull * MIB)
+#define FILE_BYTES_MIN	   (8ull * MIB)
+#define SECONDS_DEFAULT	   (30ull * 1000000000u)
+
+struct bench {
+	/* the command line */
+	const char *path, *qd, *html_path, *save_path, *compare_path;
+	uint64_t file_bytes, block_bytes, budget_ns, seed;
+	bool json, list, size_given;
+	struct plan plan;
+
+	/* the run */
+	uint64_t begin_ns;
+	bool path_is_file;
+	struct datafile file;
+	struct report report;
+	struct term_progress progress;
+};
+
+/* -- interruption -------------------------------------------------------------------------- */
+
+/* The test file has no name, so there is nothing to remove: say so and go as the signal asks. */
+static void interrupted(int signal_nr)
+{
+	static const char text[] = "\r\033[Ksluice bench: interrupted; no file is left behind\n";
+	static const char plain[] = "sluice bench: interrupted; no file is left behind\n";
+	ssize_t ignored;
+
+	if (isatty(STDERR_FILENO))
+		ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
+	else
+		ignored = write(STDERR_FILENO, plain, sizeof(plain) - 1);
+	(void)ignored;
+	signal(signal_nr, SIG_DFL);
+	raise(signal_nr);
+}
+
+static void catch_signals(void)
+{
+	static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = interrupted, .sa_flags = SA_NODEFER };
+
+	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
+		sigaction(caught[i], &action, NULL);
+}
+
+/* -- the file under test ------------------------------------------------------------------- */
+
+static void show_filling(void *ctx, uint64_t done)
+{
+	struct bench *b = ctx;
+
+	term_progress(&b->progress, "writing test data: %llu of %llu MiB",
+		      (unsigned long long)(done / MIB), (unsigned long long)(b->file_bytes / MIB));
+}
+
+/* A quarter of the space and of the memory that is free, unless the user has chosen. */
+static int choose_size(struct bench *b)
+{
+	struct statvfs fs;
+	uint64_t free_bytes, wanted = b->file_bytes;
+
+	if (statvfs(b->path, &fs) < 0)
+		return cli_fail_errno(b->path, errno, NULL);
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (!b->size_given) {
+		uint64_t memory = b->report.machine.memory_available_bytes / 4;
+
+		if (wanted > free_bytes / 4)
+			wanted = free_bytes / 4;
+		if (memory && wanted > memory)
+			wanted = memory;
+		if (wanted < FILE_BYTES_MIN && free_bytes > FILE_BYTES_MIN * 5 / 4)
+			wanted = FILE_BYTES_MIN;
+	}
+	b->file_bytes = wanted / MIB * MIB;
+	if (b->file_bytes < FILE_BYTES_MIN || b->file_bytes > free_bytes) {
+		char cause[128];
+
+		snprintf(cause, sizeof(cause), "too little space: %llu MiB are free",
+			 (unsigned long long)(free_bytes / MIB));
+		return cli_fail(CLI_IO, b->path, cause,
+				"free some, choose a smaller --size (8M at least) or another path");
+	}
+	return CLI_DONE;
+}
+
+static int make_file(struct bench *b)
+{
+	int err = choose_size(b);
+
+	if (err)
+		return err;
+	err = datafile_make(&b->file, b->path, b->file_bytes, b->seed, show_filling, b);
+	term_progress_end(&b->progress);
+	if (err)
+		return cli_fail_errno(b->path, err, NULL);
+	return CLI_DONE;
+}
+
+static int use_file(struct bench *b)
+{
+	int err = datafile_use(&b->file, b->path, b->file_bytes);
+
+	if (err == -ENODATA)
+		return cli_fail(CLI_USAGE, b->path, "too short to measure anything",
+				"name a file of 1 MiB at least, or a directory");
+	if (err)
+		return cli_fail_errno(b->path, err, NULL);
+	b->file_bytes = b->file.size;
+	return CLI_DONE;
+}
+
+static int look_at_path(struct bench *b)
+{
+	struct stat st;
+
+	if (stat(b->path, &st) < 0)
+		return cli_fail_errno(b->path, errno, NULL);
+	b->path_is_file = S_ISREG(st.st_mode);
+	if (!b->path_is_file && !S_ISDIR(st.st_mode))
+		return cli_fail(CLI_USAGE, b->path, "neither a directory nor a regular file",
+				"name a directory on the file system to test");
+	if (!b->path_is_file && access(b->path, W_OK | X_OK) < 0)
+		return cli_fail_errno(b->path, errno, NULL);
+	bench_machine_look(&b->report.machine, b->path);
+	return CLI_DONE;
+}
+
+/* -- running ------------------------------------------------------------------------------- */
+
+static void show_contender(void *ctx, const struct field *f, const struct contender *c)
+{
+	struct bench *b = ctx;
+	double elapsed = (double)(clock_now_ns() - b->begin_ns) / 1e9;
+
+	term_progress(&b->progress, "[%2.0f s] %zu/%zu %s: round %zu: %s", elapsed,
+		      b->report.nr + 1, b->plan.nr, f->work.name, f->rounds, c->name);
+}
+
+static bool wanted(void *ctx, const struct contender *c)
+{
+	return plan_wants(ctx, c);
+}
+
+/* The time left, shared by the number of contenders that still have to run. */
+static uint64_t share_of_time(const struct bench *b, size_t idx)
+{
+	uint64_t used = clock_now_ns() - b->begin_ns;
+	size_t left = 0;
+
+	for (size_t i = idx; i < b->plan.nr; i++)
+		left += b->report.fields[i].nr;
+	if (used >= b->budget_ns || !left)
+		return 0;
+	return (b->budget_ns - used) / left * b->report.fields[idx].nr;
+}
+
+static void all_lack(struct field *f, const char *format, const char *cause)
+{
+	for (size_t i = 0; i < f->nr; i++)
+		contender_lacks(&f->contenders[i], "%s: %s", format, cause);
+}
+
+/* Sets up what the contenders share; without it all of them are unavailable. */
+static void open_shared(struct field *f, struct crowd *crowd)
+{
+	int err = 0;
+
+	if (f->work.kind == WORKLOAD_SEND) {
+		err = sink_open(&f->env.sink);
+		if (err)
+			all_lack(f, "cannot connect over loopback", strerror(-err));
+	} else if (f->work.kind == WORKLOAD_WATCH) {
+		err = crowd_open(crowd, f->work.watched);
+		f->env.crowd = crowd;
+		if (err == -EMFILE)
+			all_lack(f, "the limit on open files is too low", "raise `ulimit -Hn`");
+		else if (err)
+			all_lack(f, "cannot open the descriptors", strerror(-err));
+	}
+}
+
+static int run_field(struct bench *b, size_t idx)
+{
+	struct field *f = &b->report.fields[idx];
+	struct crowd crowd = { 0 };
+	struct runner_opts opts = {
+		.budget_ns = share_of_time(b, idx),
+		.keep_losers = b->plan.full,
+		.seed = b->seed + idx,
+		.progress = show_contender,
+		.ctx = b,
+	};
+	int err;
+
+	f->env.file = plan_needs_file(&b->plan) ? &b->file : NULL;
+	f->env.dir = b->path;
+	open_shared(f, &crowd);
+	err = runner_run(f, &opts);
+	sink_shut(f->env.sink);
+	crowd_shut(&crowd);
+	f->env.sink = NULL;
+	f->env.crowd = NULL;
+	field_score(f, opts.seed);
+	term_progress_end(&b->progress);
+	return err;
+}
+
+static int make_fields(struct bench *b)
+{
+	size_t nr = 0;
+
+	b->report.fields = calloc(b->plan.nr, sizeof(*b->report.fields));
+	if (!b->report.fields)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->plan.nr; i++) {
+		struct field *f = &b->report.fields[nr];
+		int err;
+
+		f->work = b->plan.workloads[i];
+		err = field_make(f, b->plan.depths, b->plan.nr_depths, wanted, &b->plan);
+		if (err)
+			return err;
+		if (f->nr)
+			nr++;
+		else
+			field_free(f);
+	}
+	b->plan.nr = nr;
+	return nr ? 0 : -ENODATA;
+}
+
+static bool quiet_stdout(const struct bench *b)
+{
+	return b->json;
+}
+
+static int run_fields(struct bench *b)
+{
+	noise_begin(&b->report.noise);
+	for (size_t i = 0; i < b->plan.nr; i++) {
+		int err = run_field(b, i);
+
+		if (err)
+			return cli_fail_errno(b->report.fields[i].work.name, err, NULL);
+		b->report.nr++;
+		if (!quiet_stdout(b))
+			bench_report_table_field(stdout, &b->report.fields[i]);
+	}
+	noise_end(&b->report.noise);
+	b->report.seconds = (double)(clock_now_ns() - b->begin_ns) / 1e9;
+	return CLI_DONE;
+}
+
+/* Bad news: not one workload came to an answer. */
+static int verdict_of_run(const struct bench *b)
+{
+	for (size_t i = 0; i < b->report.nr; i++) {
+		const struct field *f = &b->report.fields[i];
+
+		if (f->best >= 0 && f->state != FIELD_TOO_NOISY)
+			return CLI_DONE;
+	}
+	return CLI_BAD;
+}
+
+static int write_to(const char *path, const struct report *r,
+		    int (*write_report)(FILE *out, const struct report *r))
+{
+	FILE *out = fopen(path, "we");
+	int err;
+
+	if (!out)
+		return cli_fail_errno(path, errno, NULL);
+	err = write_report(out, r);
+	if (fclose(out) != 0 || err)
+		return cli_fail(CLI_IO, path, "cannot write", "is the disk full?");
+	return CLI_DONE;
+}
+
+static int report_run(struct bench *b)
+{
+	int err = CLI_DONE;
+
+	if (b->json)
+		err = bench_report_json(stdout, &b->report) ? CLI_IO : CLI_DONE;
+	else
+		bench_report_table_foot(stdout, &b->report);
+	if (!err && b->save_path)
+		err = write_to(b->save_path, &b->report, bench_report_json);
+	if (!err && b->html_path)
+		err = write_to(b->html_path, &b->report, bench_report_html);
+	return err ? err : verdict_of_run(b);
+}
+
+static int run(struct bench *b)
+{
+	int err = look_at_path(b);
+
+	if (!err && plan_needs_file(&b->plan))
+		err = b->path_is_file ? use_file(b) : make_file(b);
+	if (err)
+		return err;
+	b->report.path = b->path;
+	b->report.file_bytes = plan_needs_file(&b->plan) ? b->file_bytes : 0;
+	b->report.file_is_ours = !b->path_is_file;
+	b->report.seed = b->seed;
+	if (!quiet_stdout(b))
+		bench_report_table_head(stdout, &b->report);
+	err = run_fields(b);
+	return err ? err : report_run(b);
+}
+
+/* -- the command line ---------------------------------------------------------------------- */
+
+static void list_all(const struct bench *b)
+{
+	printf("workloads (--only NAME):\n");
+	for (size_t i = 0; i < b->plan.nr; i++)
+		printf("  %-22s %s\n", b->plan.workloads[i].name, b->plan.workloads[i].title);
+	printf("\ncontenders (--only NAME):\n");
+	for (const struct mechanism *const *m = mechanisms_all(); *m; m++)
+		printf("  %-22s %s\n", (*m)->name, (*m)->about);
+}
+
+static int check_block(const struct bench *b)
+{
+	if (b->block_bytes % DATAFILE_SECTOR == 0)
+		return CLI_DONE;
+	return cli_fail(CLI_USAGE, "--bs", "not a multiple of 512 bytes", "try 4K");
+}
+
+static int make_plan(struct bench *b)
+{
+	const char *word = NULL;
+	int err;
+
+	b->plan.block_bytes = (uint32_t)b->block_bytes;
+	if (plan_depths(&b->plan, b->qd) < 0)
+		return cli_fail(CLI_USAGE, "--qd", "not a list of depths",
+				"give up to 8 numbers of 1 to 128, as in 1,8,32");
+	err = plan_make(&b->plan, &word);
+	if (err == -EINVAL)
+		return cli_fail(CLI_USAGE, word, "neither a workload nor a contender",
+				"see `sluice bench --list`");
+	if (err)
+		return cli_fail(CLI_USAGE, "--only", "leaves nothing to do",
+				"a file is only read: name a directory to write");
+	return CLI_DONE;
+}
+
+static char *join_command(int argc, char **argv)
+{
+	static char line[1024];
+	size_t used = (size_t)snprintf(line, sizeof(line), "sluice");
+
+	for (int i = 0; i < argc && used < sizeof(line); i++)
+		used += (size_t)snprintf(line + used, sizeof(line) - used, " %s", argv[i]);
+	return line;
+}
+
+static int start(struct bench *b)
+{
+	struct stat st;
+	int err;
+
+	b->begin_ns = clock_now_ns();
+	b->plan.read_only = stat(b->path, &st) == 0 && S_ISREG(st.st_mode);
+	err = check_block(b);
+	if (!err)
+		err = make_plan(b);
+	if (err)
+		return err;
+	if (b->list) {
+		list_all(b);
+		return CLI_DONE;
+	}
+	err = make_fields(b);
+	if (err == -ENODATA)
+		return cli_fail(CLI_USAGE, "--only", "no contender does such a workload",
+				"see `sluice bench --list`");
+	if (err)
+		return cli_fail_errno("contenders", err, NULL);
+	catch_signals();
+	term_progress_begin(&b->progress, b->json && !term_is_tty(stderr));
+	err = run(b);
+	term_progress_end(&b->progress);
+	return err;
+}
+
+static void finish(struct bench *b)
+{
+	datafile_shut(&b->file);
+	for (size_t i = 0; b->report.fields && i < b->plan.nr; i++)
+		field_free(&b->report.fields[i]);
+	free(b->report.fields);
+}
+
+int bench_main(int argc, char **argv)
+{
+	struct bench b = {
+		.path = ".", .file_bytes = 0, .budget_ns = SECONDS_DEFAULT, .seed = 1, .file.fd = -1
+	};
+	const struct cli_option options[] = {
+		{ "rw", CLI_STRING, &b.plan.rw, "KIND",
+		  "one kind of work: randread, read, randrw, randwrite, write" },
+		{ "bs", CLI_SIZE, &b.block_bytes, "SIZE", "bytes per operation", 512, 16 * MIB },
+		{ "qd", CLI_STRING, &b.qd, "N[,N]...", "queue depths, 1 to 128 (1,32)" },
+		{ "size", CLI_SIZE, &b.file_bytes, "SIZE",
+		  "test data (256M, less where space is "
+		  "short)",
+		  FILE_BYTES_MIN, 1ull << 42 },
+		{ "seconds", CLI_DURATION, &b.budget_ns, "TIME", "how long it may take, about (30)",
+		  1000000000u, 86400ull * 1000000000u },
+		{ "only", CLI_STRING, &b.plan.only, "NAME[,NAME]...",
+		  "these workloads and contenders; * matches" },
+		{ "full", CLI_FLAG, &b.plan.full, NULL,
+		  "every depth and every contender, none dropped" },
+		{ "json", CLI_FLAG, &b.json, NULL, "write one JSON object and nothing else" },
+		{ "html", CLI_STRING, &b.html_path, "FILE", "write a page with charts as well" },
+		{ "save", CLI_STRING, &b.save_path, "FILE", "keep the run, for --compare" },
+		{ "compare", CLI_STRING, &b.compare_path, "FILE",
+		  "compare with a saved run: this one, or the saved run named as PATH" },
+		{ "seed", CLI_COUNT, &b.seed, "N", "of offsets and orders (1)" },
+		{ "list", CLI_FLAG, &b.list, NULL, "name the workloads and contenders" },
+		{ NULL },
+	};
+	const struct cli_command command = {
+		.name = "bench",
+		.summary = "which way of doing I/O is best here, and why",
+		.operands = "[PATH]",
+		.operands_max = 1,
+		.options = options,
+		.notes = "PATH is a directory on the file system to test (.), or a file to read. "
+			 "Test data goes\ninto a file without a name: nothing is left behind.",
+		.example = "  sluice bench .\n  sluice bench --only read-cached,read-direct "
+			   "--html report.html /var/lib\n",
+	};
+	int code, first = cli_parse(&command, argc, argv, &code);
+
+	if (first < 0)
+		return code;
+	if (first < argc)
+		b.path = argv[first];
+	b.report.command = join_command(argc, argv);
+	b.size_given = b.file_bytes != 0;
+	if (!b.size_given)
+		b.file_bytes = FILE_BYTES_DEFAULT;
+	code = start(&b);
+	finish(&b);
+	return code;
+}

@@ -1,0 +1,89 @@
+/* contender.c: what a contender says about itself, and the list of mechanisms. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mechanisms.h"
+
+int contender_lacks(struct contender *c, const char *format, ...)
+{
+	va_list args;
+
+	c->status = CONTENDER_UNAVAILABLE;
+	va_start(args, format);
+	vsnprintf(c->reason, sizeof(c->reason), format, args);
+	va_end(args);
+	return -ENOSYS;
+}
+
+int contender_lacks_errno(struct contender *c, const char *call, int err)
+{
+	return contender_lacks(c, "%s: %s", call, strerror(-err));
+}
+
+int contender_lacks_uring(struct contender *c, int err)
+{
+	if (err == -EPERM)
+		return contender_lacks(c,
+				       "io_uring is forbidden here: a seccomp filter (containers), "
+				       "or sysctl kernel.io_uring_disabled");
+	if (err == -ENOSYS)
+		return contender_lacks(c, "this kernel has no io_uring");
+	if (err == -ENOMEM)
+		return contender_lacks(c, "io_uring: the limit on locked memory is reached; raise "
+					  "`ulimit -l`");
+	return contender_lacks_errno(c, "io_uring", err);
+}
+
+void contender_void(struct contender *c, const char *format, ...)
+{
+	va_list args;
+
+	if (c->status != CONTENDER_RAN)
+		return;
+	c->status = CONTENDER_VOID;
+	va_start(args, format);
+	vsnprintf(c->reason, sizeof(c->reason), format, args);
+	va_end(args);
+}
+
+const struct mechanism *const *mechanisms_all(void)
+{
+	static const struct mechanism *const all[] = {
+		&mechanism_read,
+		&mechanism_pread,
+		&mechanism_preadv,
+		&mechanism_dontcache,
+		&mechanism_mmap,
+		&mechanism_posix_aio,
+		&mechanism_libaio,
+		&mechanism_uring,
+		&mechanism_uring_registered,
+		&mechanism_uring_sqpoll,
+		&mechanism_write_fsync,
+		&mechanism_write_fdatasync,
+		&mechanism_overwrite,
+		&mechanism_dsync,
+		&mechanism_direct_dsync,
+		&mechanism_rwf_dsync,
+		&mechanism_uring_linked_fsync,
+		&mechanism_uring_dsync,
+		&mechanism_read_write,
+		&mechanism_mmap_write,
+		&mechanism_sendfile,
+		&mechanism_splice,
+		&mechanism_msg_zerocopy,
+		&mechanism_uring_send,
+		&mechanism_uring_send_zc,
+		&mechanism_select,
+		&mechanism_poll,
+		&mechanism_epoll,
+		&mechanism_epoll_edge,
+		&mechanism_uring_poll,
+		&mechanism_uring_read,
+		NULL,
+	};
+
+	return all;
+}

@@ -1,0 +1,344 @@
+/* report_table.c: the run as a person reads it in a terminal, at most 100 columns wide. */
+#include <math.h>
+#include <string.h>
+
+#include "tools/term.h"
+
+#include "advice.h"
+#include "report.h"
+
+#define NAME_WIDTH 29
+#define WIDTH	   100
+#define REASONS	   2
+
+/* Columns on the screen: bytes that continue a UTF-8 character take none. */
+static int columns(const char *text)
+{
+	int n = 0;
+
+	for (; *text; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void pad(FILE *out, int nr)
+{
+	for (; nr > 0; nr--)
+		fputc(' ', out);
+}
+
+static void left(FILE *out, const char *text, int width)
+{
+	fputs(text, out);
+	pad(out, width - columns(text));
+}
+
+static void right(FILE *out, const char *text, int width)
+{
+	pad(out, width - columns(text));
+	fputs(text, out);
+}
+
+/* Prints "label  text", the text wrapped and indented under itself. */
+static void paragraph(FILE *out, const char *label, const char *text)
+{
+	int indent = 13, at = indent;
+
+	fprintf(out, "  %s%-10s%s ", term_style(out, TERM_DIM), label, term_style(out, TERM_PLAIN));
+	while (*text) {
+		size_t len = strcspn(text, " ");
+		char word[256];
+
+		snprintf(word, sizeof(word), "%.*s", (int)len, text);
+		if (at > indent && at + columns(word) > WIDTH) {
+			fputc('\n', out);
+			pad(out, indent);
+			at = indent;
+		}
+		fputs(word, out);
+		at += columns(word) + 1;
+		text += len;
+		if (*text == ' ') {
+			fputc(' ', out);
+			text++;
+		}
+	}
+	fputc('\n', out);
+}
+
+static void join(char *to, size_t size, const char *separator, const char *text)
+{
+	size_t used = strlen(to);
+
+	if (*text)
+		snprintf(to + used, size - used, "%s%s", used ? separator : "", text);
+}
+
+void bench_report_table_head(FILE *out, const struct report *r)
+{
+	const struct bench_machine *m = &r->machine;
+	char line[512] = "", part[128], size[16];
+
+	fprintf(out, "%ssluice bench%s  %s\n", term_style(out, TERM_BOLD),
+		term_style(out, TERM_PLAIN), r->path);
+	join(line, sizeof(line), " · ", m->file_system);
+	join(line, sizeof(line), ", ", m->journal);
+	if (*m->device) {
+		snprintf(part, sizeof(part), "on %s%s%s", m->device, *m->write_cache ? ", " : "",
+			 m->write_cache);
+		join(line, sizeof(line), " ", part);
+	}
+	join(line, sizeof(line), " · ", m->kernel);
+	snprintf(part, sizeof(part), "%u CPUs · %.1f GiB", m->cores,
+		 (double)m->memory_bytes / (1u << 30));
+	join(line, sizeof(line), " · ", part);
+	fprintf(out, "%s\n", line);
+	if (r->file_bytes)
+		fprintf(out, "%s of %s\n", plan_bytes(r->file_bytes, size),
+			r->file_is_ours ?
+				"test data in a file without a name: nothing stays behind" :
+				"your file, read only");
+	fprintf(out, "Less CPU per operation is better; then less time. 1.00 is the recommended "
+		     "one, [95 %% interval].\n");
+}
+
+/* The column that tells most about this kind of work. */
+static const char *extra_title(const struct workload *w)
+{
+	if (w->kind == WORKLOAD_SEND)
+		return "copies";
+	if (w->kind == WORKLOAD_BLOCKS && w->cache == CACHE_COLD)
+		return "cached";
+	return "p99.9";
+}
+
+static const char *extra_value(const struct field *f, size_t idx, char *buf)
+{
+	const struct score *s = &f->scores[idx];
+	double moved;
+
+	if (f->work.kind == WORKLOAD_SEND) {
+		snprintf(buf, 24, "%.1f", f->contenders[idx].copies);
+		return buf;
+	}
+	if (f->work.kind != WORKLOAD_BLOCKS || f->work.cache != CACHE_COLD)
+		return advice_duration(s->p999_ns, buf);
+	moved = (double)f->contenders[idx].block_ops * f->work.block_bytes;
+	snprintf(buf, 24, "%.0f %%", fmax(s->cache_bytes / moved * 100, 0));
+	return buf;
+}
+
+static void head_of_columns(FILE *out, const struct field *f)
+{
+	fputs(term_style(out, TERM_DIM), out);
+	left(out, "", 2 + NAME_WIDTH);
+	right(out, "CPU/op", 9);
+	right(out, "CPU vs best", 19);
+	right(out, "ops/s", 9);
+	right(out, "p50", 9);
+	right(out, "p99", 9);
+	right(out, extra_title(&f->work), 9);
+	right(out, "calls", 7);
+	fprintf(out, "%s\n", term_style(out, TERM_PLAIN));
+}
+
+static const char *mark_of(const struct field *f, size_t idx)
+{
+	if ((int)idx == f->best)
+		return "★ ";
+	if (f->scores[idx].verdict == STATS_TIE)
+		return "= ";
+	return f->scores[idx].verdict == STATS_INCONCLUSIVE ? "~ " : "  ";
+}
+
+static const char *ratio_column(const struct score *s, bool best, char *buf, size_t size)
+{
+	const struct stats_interval *r = &s->ratio;
+
+	if (best)
+		snprintf(buf, size, "1.00            ");
+	else if (r->median >= 9.95)
+		snprintf(buf, size, "%.0f [%.0f–%.0f]", r->median, r->low, r->high);
+	else
+		snprintf(buf, size, "%.2f [%.2f–%.2f]", r->median, r->low, r->high);
+	return buf;
+}
+
+static void row(FILE *out, const struct field *f, size_t idx)
+{
+	const struct contender *c = &f->contenders[idx];
+	const struct score *s = &f->scores[idx];
+	bool best = (int)idx == f->best;
+	char buf[64];
+
+	if (best)
+		fprintf(out, "%s%s", term_style(out, TERM_BOLD), term_style(out, TERM_GREEN));
+	else if (c->dropped)
+		fputs(term_style(out, TERM_DIM), out);
+	fputs(mark_of(f, idx), out);
+	left(out, c->name, NAME_WIDTH);
+	right(out, advice_duration(s->cpu_ns.median, buf), 9);
+	right(out, ratio_column(s, best, buf, sizeof(buf)), 19);
+	right(out, advice_count(s->ops_per_s, buf), 9);
+	right(out, advice_duration(s->p50_ns, buf), 9);
+	right(out, advice_duration(s->p99_ns, buf), 9);
+	right(out, extra_value(f, idx, buf), 9);
+	if (isnan(s->calls))
+		right(out, "?", 7);
+	else {
+		snprintf(buf, sizeof(buf), "%.2f", s->calls);
+		right(out, buf, 7);
+	}
+	fprintf(out, "%s\n", term_style(out, TERM_PLAIN));
+}
+
+/* Those that are not ranked for the same reason share a line. */
+static void unranked(FILE *out, const struct field *f, enum contender_status status,
+		     const char *label)
+{
+	for (size_t i = 0; i < f->nr; i++) {
+		const struct contender *c = &f->contenders[i];
+		char line[1024] = "";
+		bool said = false;
+
+		if (c->status != status)
+			continue;
+		for (size_t j = 0; j < i; j++)
+			said |= f->contenders[j].status == status &&
+				strcmp(f->contenders[j].reason, c->reason) == 0;
+		if (said)
+			continue;
+		for (size_t j = i; j < f->nr; j++) {
+			if (f->contenders[j].status == status &&
+			    strcmp(f->contenders[j].reason, c->reason) == 0)
+				join(line, sizeof(line), ", ", f->contenders[j].name);
+		}
+		join(line, sizeof(line), ": ", c->reason);
+		paragraph(out, label, line);
+	}
+}
+
+static void reasons(FILE *out, const struct field *f)
+{
+	const struct mechanism *seen[REASONS + 1];
+	size_t nr = 0;
+
+	for (size_t i = 0; i < f->nr && nr <= REASONS; i++) {
+		size_t idx = f->order[i];
+		const struct contender *c = &f->contenders[idx];
+		char text[768], reason[512];
+		bool known = false;
+
+		if (!f->scores[idx].rank)
+			break;
+		for (size_t j = 0; j < nr; j++)
+			known |= seen[j] == c->mech;
+		if (known)
+			continue;
+		seen[nr++] = c->mech;
+		if (nr == 1)
+			continue;
+		snprintf(text, sizeof(text), "%s %s", c->name,
+			 advice_reason(f, idx, reason, sizeof(reason)));
+		paragraph(out, nr == 2 ? "then" : "", text);
+	}
+}
+
+static void advise(FILE *out, const struct field *f)
+{
+	struct advice a;
+
+	advice_give(f, &a);
+	if (*a.choose) {
+		fprintf(out, "  %sRECOMMEND  %s%s%s\n", term_style(out, TERM_BOLD),
+			term_style(out, TERM_GREEN), a.choose, term_style(out, TERM_PLAIN));
+		paragraph(out, "because", a.because);
+		paragraph(out, "unless", a.but);
+		if (*a.next)
+			paragraph(out, "or", a.next);
+	} else {
+		fprintf(out, "  %sNOTHING TO RECOMMEND%s: nobody could be measured\n",
+			term_style(out, TERM_YELLOW), term_style(out, TERM_PLAIN));
+	}
+	if (*a.choose)
+		reasons(out, f);
+	unranked(out, f, CONTENDER_VOID, "void");
+	unranked(out, f, CONTENDER_UNAVAILABLE, "cannot run");
+	paragraph(out, "noise", a.noise);
+}
+
+static void notes(FILE *out, const struct field *f)
+{
+	for (size_t i = 0; i < f->nr; i++) {
+		const struct contender *c = &f->contenders[i];
+		char line[512];
+		bool said = false;
+
+		for (size_t j = 0; j < i; j++)
+			said |= f->contenders[j].mech == c->mech &&
+				strcmp(f->contenders[j].settings, c->settings) == 0;
+		if (!*c->settings || said || c->status != CONTENDER_RAN)
+			continue;
+		snprintf(line, sizeof(line), "%s: %s", c->mech->name, c->settings);
+		paragraph(out, "note", line);
+	}
+	for (size_t i = 0; i < f->nr; i++) {
+		if (!f->contenders[i].unproven)
+			continue;
+		paragraph(out, "note",
+			  "nothing here proves that O_DIRECT was direct: the device's "
+			  "counter did not move (network, FUSE or overlay)");
+		return;
+	}
+}
+
+void bench_report_table_field(FILE *out, const struct field *f)
+{
+	char count[80];
+
+	fputc('\n', out);
+	fputs(term_style(out, TERM_BOLD), out);
+	left(out, f->work.title, 1);
+	fprintf(out, "%s", term_style(out, TERM_PLAIN));
+	snprintf(count, sizeof(count), "%s · %zu rounds in %.1f s", f->work.name, f->rounds,
+		 f->noise.seconds);
+	fputs(term_style(out, TERM_DIM), out);
+	right(out, count, WIDTH - columns(f->work.title));
+	fprintf(out, "%s\n", term_style(out, TERM_PLAIN));
+	if (f->best >= 0)
+		head_of_columns(out, f);
+	for (size_t i = 0; i < f->nr; i++) {
+		if (f->scores[f->order[i]].rank)
+			row(out, f, f->order[i]);
+	}
+	advise(out, f);
+	notes(out, f);
+	fflush(out);
+}
+
+void bench_report_table_foot(FILE *out, const struct report *r)
+{
+	fprintf(out, "\n%sin short%s  (%.0f s, seed %llu)\n", term_style(out, TERM_BOLD),
+		term_style(out, TERM_PLAIN), r->seconds, (unsigned long long)r->seed);
+	for (size_t i = 0; i < r->nr; i++) {
+		const struct field *f = &r->fields[i];
+		int next = field_runner_up(f);
+		struct advice a;
+
+		advice_give(f, &a);
+		fputs("  ", out);
+		left(out, f->work.name, 14);
+		fputs(term_style(out, TERM_GREEN), out);
+		left(out, *a.choose ? a.choose : "-", NAME_WIDTH);
+		fputs(term_style(out, TERM_PLAIN), out);
+		if (f->best >= 0 && f->verdict == STATS_FASTER)
+			fprintf(out, "least CPU of all");
+		else if (f->best >= 0 && f->verdict == STATS_TIE)
+			fprintf(out, "simplest of equals");
+		else if (f->best >= 0)
+			fprintf(out, "not certain: some could not be told apart");
+		if (next >= 0)
+			fprintf(out, "; then %s", f->contenders[next].name);
+		fputc('\n', out);
+	}
+}
