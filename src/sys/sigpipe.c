@@ -4,7 +4,7 @@
 
 #include "sys/sigpipe.h"
 
-void sl_sigpipe_guard_begin(struct sl_sigpipe_guard *guard)
+void sl_sigpipe_begin(struct sl_sigpipe_guard *guard)
 {
 	sigset_t set;
 
@@ -19,7 +19,7 @@ void sl_sigpipe_guard_begin(struct sl_sigpipe_guard *guard)
 	pthread_sigmask(SIG_BLOCK, &set, &guard->mask);
 }
 
-bool sl_sigpipe_guard_end(const struct sl_sigpipe_guard *guard)
+bool sl_sigpipe_end(const struct sl_sigpipe_guard *guard)
 {
 	const struct timespec now = { 0, 0 };
 	bool dropped;

@@ -21,20 +21,20 @@ struct sl_sigpipe_guard {
 };
 
 /**
- * sl_sigpipe_guard_begin - keep SIGPIPE away from this thread
+ * sl_sigpipe_begin - keep SIGPIPE away from this thread
  * @guard: filled in; caller memory
  *
  * Context: any thread; guards nest. Two system calls.
  */
-void sl_sigpipe_guard_begin(struct sl_sigpipe_guard *guard);
+void sl_sigpipe_begin(struct sl_sigpipe_guard *guard);
 
 /**
- * sl_sigpipe_guard_end - drop a SIGPIPE that came meanwhile, and let signals be as before
+ * sl_sigpipe_end - drop a SIGPIPE that came meanwhile, and let signals be as before
  * @guard: from the begin on the same thread
  *
  * Context: the thread of the begin. At most two system calls.
  * Return: whether a SIGPIPE was dropped.
  */
-bool sl_sigpipe_guard_end(const struct sl_sigpipe_guard *guard);
+bool sl_sigpipe_end(const struct sl_sigpipe_guard *guard);
 
 #endif
