@@ -564,7 +564,7 @@ static void select_refuses_a_descriptor_beyond_its_limit_and_says_so(void **stat
 	bench_close(&b);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------------------ */
 
 static void check_deadline(struct bench *b)
 {
