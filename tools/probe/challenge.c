@@ -22,6 +22,7 @@
 #include "tools/probe/check.h"
 #include "tools/probe/cost.h"
 #include "tools/probe/image.h"
+#include "tools/probe/short_file.h"
 
 #define BLOCK	   4096
 #define RACE_NS	   400000000ULL
@@ -393,14 +394,45 @@ static void on_image(struct challenge *challenge, size_t idx)
 	image_close(&image);
 }
 
+/* The literal case, where it has other answers: a file system that hands on what a server says. */
+static void on_fuse(struct challenge *challenge)
+{
+	static const uint32_t lens[] = { 1, 512, 3584, 4095 };
+	struct short_file file;
+	char how[128];
+	int fd, err = short_file_start(&file);
+
+	if (err < 0) {
+		missing(challenge, "FUSE: %s (needs /dev/fuse and root)", check_errno(err));
+		known(challenge, "FUSE", "1 to 4095", "the server answers with fewer bytes",
+		      "the kernel hands on what the server says");
+		return;
+	}
+	fd = short_file_open(&file, O_RDONLY | O_DIRECT);
+	for (size_t i = 0; fd >= 0 && i < sizeof(lens) / sizeof(lens[0]); i++) {
+		short_file_answer(&file, lens[i]);
+		long n = read_block(fd, BLOCK);
+
+		snprintf(how, sizeof(how),
+			 "a file of 65536 bytes read at 4096, the server answers %u", lens[i]);
+		if (n >= 0)
+			produced(challenge, "FUSE", n, how,
+				 "the kernel hands on what the server says: any of 1 to 4095, with "
+				 "no end of file in sight");
+	}
+	if (fd >= 0)
+		close(fd);
+	else
+		missing(challenge, "FUSE: open: %s", check_errno(fd));
+	short_file_stop(&file);
+}
+
 static void list_known(struct challenge *challenge)
 {
 	known(challenge, "NFS", "1 to 4095", "the server answers short, or a later part fails",
 	      "fs/nfs/direct.c returns the good bytes and keeps an error only when there are none");
 	known(challenge, "DAX", "1 to 4095", "a poisoned cache line inside the block",
 	      "fs/dax.c returns what it copied before the poison");
-	known(challenge, "FUSE", "1 to 4095", "the server answers with fewer bytes than asked",
-	      "the kernel hands on whatever the server says");
 	known(challenge, "vfat, exfat, udf", "512 to 3584",
 	      "the buffer spans two pages and the second one is not there",
 	      "fs/direct-io.c hides EFAULT after partial progress");
@@ -419,5 +451,6 @@ void challenge_run(struct challenge *challenge, const struct place *place)
 	on_device_end(challenge);
 	for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++)
 		on_image(challenge, i);
+	on_fuse(challenge);
 	list_known(challenge);
 }

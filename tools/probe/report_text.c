@@ -280,9 +280,9 @@ static void print_challenge(const struct challenge *challenge)
 	printf("\n%sWhat an aligned 4096-byte O_DIRECT read can return%s\n",
 	       term_style(stdout, TERM_BOLD), term_style(stdout, TERM_PLAIN));
 	printf("  ");
-	wrap("Taken literally (size a multiple of 4096, no error, nobody else writes): nothing but 0 "
-	     "and 4096 on ext4, xfs, btrfs and raw devices, which turn a partly failed read into an "
-	     "error. FUSE, NFS and DAX may return any of 1 to 4095. And else:",
+	wrap("Taken literally (size a multiple of 4096, no error, nobody else writes): nothing but "
+	     "0 and 4096 on ext4, xfs, btrfs and raw devices, which turn a partly failed read "
+	     "into an error. FUSE, NFS and DAX may return any of 1 to 4095. And else:",
 	     2, 2);
 	for (size_t i = 0; i < challenge->nr; i++) {
 		const struct answer *answer = &challenge->v[i];
