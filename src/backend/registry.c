@@ -3,8 +3,9 @@
  *
  * The wish comes from the options, else from $SLUICE_BACKEND, else it is the best
  * one. It is tried first, then the others in order of preference, unless
- * SL_RING_NO_FALLBACK. Each refusal is told to the log with its likely cause and
- * cure; the first one, which decided the choice, also stands in sl_caps.why.
+ * SL_RING_NO_FALLBACK. Each refusal is told to the log in the backend's own words,
+ * which name the likely cause and the cure; the first one, which decided the
+ * choice, also stands in sl_caps.why.
  *
  * Where the kernel refuses io_uring its memory (RLIMIT_MEMLOCK), a smaller ring
  * is tried before another backend: a tenth of the depth on io_uring serves
@@ -15,10 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "backend/ready/ready.h"
 #include "backend/registry.h"
-#include "backend/remedy.h"
+#include "backend/uring/backend.h"
 
 #define DEPTH_SMALLEST 32
 #define WHY_BYTES      256
@@ -99,61 +101,54 @@ static int read_wish(struct opening *opening)
 	return -EINVAL;
 }
 
-/* A refusal: to the log in full, and if it is the first one to why[], as much as fits. */
+/* Nothing else is tried: not allowed, or options that the backend does not know, which are the
+ * caller's mistake. */
+static bool gives_up(const struct opening *opening, const struct sl_ring_choice *choice, int err)
+{
+	return opening->opts.flags & SL_RING_NO_FALLBACK || (err == -EINVAL && *choice->options);
+}
+
+/* A refusal: to the log, and if it is the first one to why[]. */
 static void tell_refusal(struct opening *opening, const struct sl_ring_choice *choice, int err,
 			 const char *sentence)
 {
-	bool last = opening->opts.flags & SL_RING_NO_FALLBACK;
-	struct remedy_facts facts;
-	char remedy[512];
-	const char *colon = *choice->options ? ":" : "";
+	bool last = gives_up(opening, choice, err);
 
-	remedy_read(&facts);
-	remedy_text(&facts, err, opening->opts.depth, remedy, sizeof(remedy));
-	tell(opening, last ? SL_LOG_ERROR : SL_LOG_WARN, "%s%s%s does not open: %s (%s)%s%s%s%s",
-	     choice->backend->name, colon, choice->options, sl_err_text(err), sl_err_name(err),
-	     *remedy ? "; " : "", remedy, *sentence ? "; it said: " : "", sentence);
-	if (opening->refused)
-		return;
+	tell(opening, last ? SL_LOG_ERROR : SL_LOG_WARN, "%s%s", sentence,
+	     last ? "" : "; trying the next backend");
+	if (!opening->refused)
+		snprintf(opening->why, sizeof(opening->why), "%s", sentence);
 	opening->refused = true;
-	snprintf(opening->why, sizeof(opening->why), "%s%s%.32s does not open (%s): %.180s",
-		 choice->backend->name, colon, choice->options, sl_err_name(err),
-		 *remedy ? remedy : sentence);
 }
 
+/* The kernel counts ring memory against a limit that a smaller ring may keep. */
 static bool limited_by_memlock(const struct sl_ring_choice *choice, int err)
 {
-	struct remedy_facts facts;
+	struct rlimit limit;
 
-	if (err != -ENOMEM || choice->backend != &sl_backend_uring)
-		return false;
-	remedy_read(&facts);
-	return facts.memlock_bytes != REMEDY_UNLIMITED;
+	return err == -ENOMEM && choice->backend == &sl_backend_uring &&
+	       !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY;
 }
 
 /* The same backend with half the depth, and half of that, until the kernel agrees. */
-static int try_smaller(struct opening *opening, const struct sl_ring_choice *choice)
+static int try_smaller(struct opening *opening, const struct sl_ring_choice *choice,
+		       const char *sentence)
 {
 	struct sl_ring_opts opts = opening->opts;
 	struct sl_ring_choice smaller = *choice;
-	struct remedy_facts facts;
-	char text[WHY_BYTES];
-	char sentence[WHY_BYTES];
 	char why[2 * WHY_BYTES];
+	char ignored[WHY_BYTES];
 	int err = -ENOMEM;
 
-	remedy_read(&facts);
-	remedy_text(&facts, -ENOMEM, opening->opts.depth, text, sizeof(text));
 	smaller.why = why;
 	while (err == -ENOMEM && opts.depth / 2 >= DEPTH_SMALLEST) {
 		opts.depth /= 2;
 		snprintf(why, sizeof(why), "depth %u instead of %u: %s", opts.depth,
-			 opening->opts.depth, text);
-		*sentence = 0;
-		err = sl_ring_open_on(&opts, &smaller, &opening->ring, sentence);
+			 opening->opts.depth, sentence);
+		err = sl_ring_open_on(&opts, &smaller, &opening->ring, ignored);
 	}
 	if (!err)
-		tell(opening, SL_LOG_WARN, "%s opens with %s", choice->backend->name, why);
+		tell(opening, SL_LOG_WARN, "%s", why);
 	return err;
 }
 
@@ -178,13 +173,18 @@ static int try_one(struct opening *opening, const struct sl_backend *backend, co
 	explain(opening, backend, why);
 	choice.why = why;
 	err = sl_ring_open_on(&opening->opts, &choice, &opening->ring, sentence);
-	if (err && !(opening->opts.flags & SL_RING_NO_FALLBACK) &&
-	    limited_by_memlock(&choice, err) && !try_smaller(opening, &choice))
-		return 0;
-	if (err)
-		tell_refusal(opening, &choice, err, sentence);
-	else
+	if (!err) {
 		tell(opening, SL_LOG_INFO, "the ring runs on %s: %s", backend->name, why);
+		return 0;
+	}
+	/* Not the backend's own fault: memory, threads, descriptors. */
+	if (!*sentence)
+		snprintf(sentence, sizeof(sentence), "%s: %s: cannot open a ring: %s",
+			 backend->name, sl_err_name(err), sl_err_text(err));
+	if (!gives_up(opening, &choice, err) && limited_by_memlock(&choice, err) &&
+	    !try_smaller(opening, &choice, sentence))
+		return 0;
+	tell_refusal(opening, &choice, err, sentence);
 	return err;
 }
 
@@ -201,15 +201,15 @@ static int try_others(struct opening *opening, int err)
 
 static int try_all(struct opening *opening)
 {
-	const struct sl_backend *first = opening->wish ? opening->wish : backends[0];
-	int err = try_one(opening, first, opening->wish_options);
+	const struct sl_ring_choice first = {
+		.backend = opening->wish ? opening->wish : backends[0],
+		.options = opening->wish_options,
+	};
+	int err = try_one(opening, first.backend, first.options);
 
-	if (!err || opening->opts.flags & SL_RING_NO_FALLBACK)
+	if (!err || gives_up(opening, &first, err))
 		return err;
-	/* Options that the backend does not know are the caller's mistake. */
-	if (err == -EINVAL && *opening->wish_options)
-		return err;
-	opening->wish = first;
+	opening->wish = first.backend;
 	return try_others(opening, err);
 }
 

@@ -6,8 +6,6 @@
 
 #include "engine/backend.h"
 
-extern const struct sl_backend sl_backend_uring;
-
 /* What may be asked for, for messages. */
 #define SL_REGISTRY_NAMES "uring, uring:sqpoll, uring:iopoll, epoll, poll, select"
 
