@@ -155,6 +155,9 @@ enum sl_uring_op {
 /* sqe.op_flags of NOP; INJECT_RESULT takes the result from sqe.len (6.10) */
 #define SL_URING_NOP_INJECT_RESULT (1U << 0)
 
+/* sqe.op_flags of READ and WRITE, beside SL_RWF_... of sys/rw.h: EPIPE without SIGPIPE */
+#define SL_URING_RWF_NOSIGNAL (1U << 8) /* 6.18 */
+
 /* sqe.op_flags of FSYNC */
 #define SL_URING_FSYNC_DATASYNC (1U << 0)
 

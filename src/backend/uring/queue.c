@@ -244,6 +244,14 @@ static bool must_collect(const struct uring_queue *q)
 	return uring_queue_sq_flags(q) & (SL_URING_SQ_CQ_OVERFLOW | SL_URING_SQ_TASKRUN);
 }
 
+static int enter(struct uring_queue *q, uint32_t submit_nr, uint32_t complete_min, uint32_t flags,
+		 const struct sl_uring_getevents_arg *arg)
+{
+	q->enters++;
+	return sl_sys_uring_enter(q->enter_fd, submit_nr, complete_min, flags, arg,
+				  arg ? sizeof(*arg) : 0);
+}
+
 static struct sl_uring_timespec to_timespec(uint64_t ns)
 {
 	return (struct sl_uring_timespec){ .tv_sec = (int64_t)(ns / NS_PER_SEC),
@@ -277,7 +285,7 @@ static int enter_waiting(struct uring_queue *q, uint32_t submit_nr, uint32_t fla
 								    until(wait->deadline_ns));
 		arg.ts = (uintptr_t)&ts;
 	}
-	return sl_sys_uring_enter(q->enter_fd, submit_nr, wait->nr, flags, &arg, sizeof(arg));
+	return enter(q, submit_nr, wait->nr, flags, &arg);
 }
 
 static void fill_report(const struct uring_queue *q, struct uring_queue_report *report)
@@ -385,7 +393,7 @@ int uring_queue_submit(struct uring_queue *q, const struct uring_queue_wait *wai
 		return (int)nr;
 	if (collect || (q->flags & SL_URING_SETUP_DEFER_TASKRUN))
 		flags |= SL_URING_ENTER_GETEVENTS;
-	return sl_sys_uring_enter(q->enter_fd, nr, 0, flags, NULL, 0);
+	return enter(q, nr, 0, flags, NULL);
 }
 
 int uring_queue_sq_wait(struct uring_queue *q)
@@ -394,7 +402,6 @@ int uring_queue_sq_wait(struct uring_queue *q)
 
 	if (!(q->flags & SL_URING_SETUP_SQPOLL))
 		return -EINVAL;
-	ret = sl_sys_uring_enter(q->enter_fd, 0, 0, q->enter_base | SL_URING_ENTER_SQ_WAIT, NULL,
-				 0);
+	ret = enter(q, 0, 0, q->enter_base | SL_URING_ENTER_SQ_WAIT, NULL);
 	return ret < 0 ? ret : 0;
 }

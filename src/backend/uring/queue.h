@@ -118,6 +118,7 @@ struct uring_queue {
 	uint32_t features;
 	pid_t owner_pid;
 	pid_t owner_tid;
+	uint64_t enters; /* system calls made by submit and sq_wait */
 	void *sq_map;
 	void *cq_map; /* == sq_map with FEAT_SINGLE_MMAP */
 	size_t sq_map_bytes;

@@ -1,0 +1,161 @@
+/*
+ * What a completion means: a plain result, one of several, half of a zero-copy
+ * send, or an answer to the backend itself.
+ */
+#include <errno.h>
+
+#include "backend/uring/uring.h"
+
+static uint64_t slot_id(const struct sl_uring_cqe *cqe)
+{
+	return cqe->user_data & ~URING_NOTES;
+}
+
+static void ended(struct uring *u, uint64_t user_data)
+{
+	u->inflight--;
+	u->disk -= (user_data & URING_NOTE_DISK) != 0;
+	u->raising -= (user_data & URING_NOTE_RAISES) != 0;
+}
+
+/* Whatever is not a zero-copy send. */
+static bool post_result(struct uring *u, const struct sl_uring_cqe *cqe)
+{
+	struct sl_event event = { .id = slot_id(cqe), .res = cqe->res };
+
+	if (SL_UNLIKELY(cqe->flags)) {
+		if (cqe->flags & SL_URING_CQE_F_MORE)
+			event.flags |= SL_EVENT_MORE;
+		if (cqe->flags & SL_URING_CQE_F_BUFFER)
+			event.flags |= SL_EVENT_BUFFER;
+		event.buf_id = (uint16_t)(cqe->flags >> SL_URING_CQE_BUFFER_SHIFT);
+	}
+	if (cqe->user_data & URING_NOTE_POLL && cqe->res > 0)
+		event.aux = (uint32_t)cqe->res;
+	if (SL_UNLIKELY(!sl_event(u->ring, &event)))
+		return false;
+	if (!(event.flags & SL_EVENT_MORE))
+		ended(u, cqe->user_data);
+	return true;
+}
+
+/* A receive into a buffer that the slot took from its pool beforehand. */
+static bool post_taken(struct uring *u, const struct sl_uring_cqe *cqe)
+{
+	struct sl_event event = { .id = slot_id(cqe), .res = cqe->res };
+	struct sl_slot *slot = sl_slot_find(u->ring, event.id);
+
+	SL_ASSERT(slot);
+	if (!sl_event_room(u->ring))
+		return false;
+	if (cqe->res > 0) {
+		event.flags = SL_EVENT_BUFFER;
+		event.buf_id = slot->buf_id;
+	} else {
+		sl_slot_return_buffer(u->ring, slot);
+	}
+	sl_event(u->ring, &event);
+	ended(u, cqe->user_data);
+	return true;
+}
+
+/* A plain send where zero-copy was asked for: the two events come as promised. */
+static bool post_copied(struct uring *u, const struct sl_uring_cqe *cqe)
+{
+	struct sl_event event = { .id = slot_id(cqe), .res = cqe->res };
+
+	if (sl_event_room(u->ring) < 2)
+		return false;
+	if (cqe->res >= 0) {
+		event.flags = SL_EVENT_MORE | SL_EVENT_SENT;
+		sl_event(u->ring, &event);
+		event.flags = SL_EVENT_COPIED;
+	}
+	sl_event(u->ring, &event);
+	ended(u, cqe->user_data);
+	return true;
+}
+
+/* A failed zero-copy send ends by one event, with the memory free. Where the
+ * socket knows no zero-copy (AF_UNIX) the engine is made to try again (-EINTR),
+ * and then the send is a plain one. */
+static bool post_zc_failed(struct uring *u, const struct sl_uring_cqe *cqe, int64_t res)
+{
+	struct sl_event event = { .id = slot_id(cqe), .res = res };
+	struct sl_slot *slot = sl_slot_find(u->ring, event.id);
+
+	if (!sl_event_room(u->ring))
+		return false;
+	if (res == -EOPNOTSUPP) {
+		uring_mark(slot)->no_zc = true;
+		event.res = -EINTR;
+	}
+	sl_event(u->ring, &event);
+	ended(u, cqe->user_data);
+	return true;
+}
+
+/* First the result, with MORE; then, as a notification, that the memory is free. */
+static bool post_zc(struct uring *u, const struct sl_uring_cqe *cqe)
+{
+	struct sl_event event = { .id = slot_id(cqe), .res = cqe->res };
+	struct sl_slot *slot = sl_slot_find(u->ring, event.id);
+
+	SL_ASSERT(slot);
+	if (cqe->flags & SL_URING_CQE_F_NOTIF) {
+		if (uring_mark(slot)->res)
+			return post_zc_failed(u, cqe, uring_mark(slot)->res);
+		event.res = 0;
+		/* The sign bit here is a flag, not an error. */
+		if (u->zc_report && (uint32_t)cqe->res & SL_URING_NOTIF_USAGE_ZC_COPIED)
+			event.flags = SL_EVENT_COPIED;
+	} else if (cqe->flags & SL_URING_CQE_F_MORE) {
+		event.flags = SL_EVENT_MORE | SL_EVENT_SENT;
+		if (cqe->res < 0) {
+			uring_mark(slot)->res = cqe->res;
+			return true;
+		}
+	} else if (cqe->res < 0) {
+		return post_zc_failed(u, cqe, cqe->res);
+	}
+	if (!sl_event(u->ring, &event))
+		return false;
+	if (!(event.flags & SL_EVENT_MORE))
+		ended(u, cqe->user_data);
+	return true;
+}
+
+/* True when all that the completion stands for has been taken. */
+static bool post(struct uring *u, const struct sl_uring_cqe *cqe)
+{
+	if (cqe->user_data & URING_INTERNAL) {
+		if (cqe->user_data == URING_WAKE)
+			uring_wake_seen(u);
+		return true;
+	}
+	if (cqe->user_data & URING_NOTE_ZC)
+		return post_zc(u, cqe);
+	if (cqe->user_data & URING_NOTE_COPY)
+		return post_copied(u, cqe);
+	if (cqe->user_data & URING_NOTE_TOOK)
+		return post_taken(u, cqe);
+	return post_result(u, cqe);
+}
+
+#define NOTES_SPECIAL (URING_INTERNAL | URING_NOTE_ZC | URING_NOTE_COPY | URING_NOTE_TOOK)
+
+void uring_reap(struct uring *u)
+{
+	uint32_t nr = uring_queue_ready(&u->q);
+	uint32_t done = 0;
+
+	for (; done < nr; done++) {
+		const struct sl_uring_cqe *cqe = uring_queue_cqe(&u->q, done);
+
+		if (SL_LIKELY(!(cqe->user_data & NOTES_SPECIAL)) ? !post_result(u, cqe) :
+								   !post(u, cqe))
+			break;
+	}
+	if (done)
+		uring_queue_seen(&u->q, done);
+}

@@ -1,0 +1,157 @@
+/* A turn of the backend: entries are claimed by start(), and one enter submits, waits, collects. */
+#include <errno.h>
+
+#include "backend/uring/uring.h"
+#include "sys/sigpipe.h"
+
+/* 0 for whatever another turn can mend. */
+static int enter_result(int ret)
+{
+	switch (ret) {
+	case -ETIME:
+	case -EINTR:
+	case -EAGAIN:
+	case -EBUSY:
+		return 0;
+	case -EBADR:	  /* a completion was lost */
+	case -EOWNERDEAD: /* the thread that submits for us is gone */
+		return -EIO;
+	default:
+		return ret < 0 ? ret : 0;
+	}
+}
+
+static int enter(struct uring *u, const struct uring_queue_wait *wait)
+{
+	struct sl_sigpipe_guard guard;
+	int ret;
+
+	if (SL_LIKELY(!u->raising))
+		return enter_result(uring_queue_submit(&u->q, wait));
+	sl_sigpipe_begin(&guard);
+	ret = uring_queue_submit(&u->q, wait);
+	sl_sigpipe_end(&guard);
+	return enter_result(ret);
+}
+
+struct sl_uring_sqe *uring_claim(struct uring *u)
+{
+	struct sl_uring_sqe *sqe = uring_queue_sqe(&u->q);
+
+	if (SL_LIKELY(sqe))
+		return sqe;
+	enter(u, NULL);
+	sqe = uring_queue_sqe(&u->q);
+	if (sqe || !(u->q.flags & SL_URING_SETUP_SQPOLL))
+		return sqe;
+	uring_queue_sq_wait(&u->q);
+	return uring_queue_sqe(&u->q);
+}
+
+/* Without a ring of buffers the transfer takes one now; starved, its result is known. */
+static bool take_buffer(struct uring *u, struct sl_slot *slot)
+{
+	if (sl_slot_take_buffer(u->ring, slot))
+		return true;
+	uring_known_add(u, slot, -ENOBUFS);
+	return false;
+}
+
+/* Between streams the bytes are moved here and now: through the ring each move
+ * takes a kernel thread, and a few that wait for their peers would hold them all.
+ * True when the result is known; the engine waits for readiness after -EAGAIN. */
+static bool move_now(struct uring *u, struct sl_slot *slot)
+{
+	int64_t res = sl_attempt(slot);
+
+	if (res == -EPERM)
+		return false;
+	uring_known_add(u, slot, res);
+	return true;
+}
+
+/* True when the slot needs no entry. */
+static bool settled(struct uring *u, struct sl_slot *slot)
+{
+	if (slot->pool)
+		return slot->pool_id < 0 && slot->code != SL_OP_POLL && !take_buffer(u, slot);
+	return (slot->code == SL_OP_SPLICE || slot->code == SL_OP_TEE) && move_now(u, slot);
+}
+
+int uring_start(void *state, struct sl_slot *slot)
+{
+	struct uring *u = state;
+	struct sl_uring_sqe *sqe;
+	uint64_t user_data;
+
+	if (SL_UNLIKELY(u->inflight == u->inflight_max))
+		return -EAGAIN;
+	if (SL_UNLIKELY(slot->pool || slot->code >= SL_OP_SPLICE) && settled(u, slot)) {
+		u->inflight++;
+		return 0;
+	}
+	sqe = uring_claim(u);
+	if (SL_UNLIKELY(!sqe)) {
+		if (slot->pool && slot->pool_id < 0 && slot->code != SL_OP_POLL)
+			sl_slot_return_buffer(u->ring, slot);
+		return -EAGAIN;
+	}
+	user_data = uring_prepare(u, slot, sqe);
+	uring_mark(slot)->user_data = user_data;
+	u->inflight++;
+	u->disk += (user_data & URING_NOTE_DISK) != 0;
+	u->raising += (user_data & URING_NOTE_RAISES) != 0;
+	return 0;
+}
+
+/* What must be in the queue before it is submitted. */
+static void complete_batch(struct uring *u)
+{
+	if (SL_UNLIKELY(u->cancels))
+		uring_cancel_push(u);
+	if (SL_UNLIKELY(!u->wake_armed))
+		uring_wake_arm(u);
+}
+
+int uring_flush(void *state)
+{
+	struct uring *u = state;
+
+	complete_batch(u);
+	return enter(u, NULL);
+}
+
+static struct uring_queue_wait wait_for(const struct uring *u, unsigned nr, int64_t deadline_ns)
+{
+	struct uring_queue_wait wait = { .nr = nr, .idle = !u->disk };
+
+	if (nr > 1) {
+		wait.min_wait_us = u->min_wait_us;
+		/* Better too early than too late. */
+		if (u->batch_by_time && !u->min_wait_us)
+			wait.nr = 1;
+	}
+	if (deadline_ns != INT64_MAX)
+		wait.deadline_ns = deadline_ns > 0 ? (uint64_t)deadline_ns : 1;
+	return wait;
+}
+
+int uring_wait(void *state, unsigned nr, int64_t deadline_ns)
+{
+	struct uring *u = state;
+	struct uring_queue_wait wait;
+	int err;
+
+	/* The kernel counts only what it posts. */
+	if (SL_UNLIKELY(u->known_head) && (uring_known_post(u) || u->known_head))
+		nr = 0;
+	complete_batch(u);
+	if (SL_UNLIKELY(u->iopoll) && nr && !u->inflight)
+		return uring_wake_sleep(u, deadline_ns);
+	wait = wait_for(u, nr, deadline_ns);
+	err = enter(u, &wait);
+	if (SL_UNLIKELY(uring_queue_overflowed(&u->q)))
+		u->overflows++;
+	uring_reap(u);
+	return err;
+}
