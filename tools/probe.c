@@ -50,11 +50,17 @@ static void run_topics(struct probe *probe, struct term_progress *progress)
 		void (*run)(struct probe *probe);
 		bool needs_file;
 	} topics[] = {
-		{ "direct I/O", probe_direct, true },  { "the page cache", probe_cache, true },
-		{ "the ring", probe_ring, false },     { "the device", probe_device, false },
-		{ "durability", probe_durable, true }, { "untorn writes", probe_untorn, true },
-		{ "files", probe_file, true },	       { "DAX", probe_dax, true },
-		{ "userfaultfd", probe_uffd, false },  { "sockets", probe_net, false },
+		{ "direct I/O", probe_direct, true },
+		{ "the page cache", probe_cache, true },
+		{ "the ring", probe_ring, false },
+		{ "the backends", probe_backends, false },
+		{ "the device", probe_device, false },
+		{ "durability", probe_durable, true },
+		{ "untorn writes", probe_untorn, true },
+		{ "files", probe_file, true },
+		{ "DAX", probe_dax, true },
+		{ "userfaultfd", probe_uffd, false },
+		{ "sockets", probe_net, false },
 		{ "limits", probe_limits, false },
 	};
 

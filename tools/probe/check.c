@@ -48,6 +48,9 @@ const char *check_status_name(enum check_status status)
 }
 
 static void say(struct check *check, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void say(struct check *check, const char *fmt, va_list args)
 {
 	size_t used = strlen(check->evidence);
 

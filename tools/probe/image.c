@@ -87,7 +87,7 @@ static void become_mkfs(int out, pid_t parent, const char *const argv[], const c
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(126);
-	for (; argv[nr] && nr < ARGS_MAX; nr++)
+	for (; nr < ARGS_MAX && argv[nr]; nr++)
 		args[nr] = argv[nr];
 	args[nr++] = node;
 	args[nr] = NULL;

@@ -7,9 +7,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "backend/uring/queue.h"
 #include "sys/aio.h"
 #include "tools/probe/proc.h"
+#include "tools/probe/ringbox.h"
 #include "tools/probe/topics.h"
 
 #define MEMLOCK_WANT (64UL << 20) /* a modest pool of registered buffers */
@@ -104,20 +104,20 @@ static void try_nproc(struct probe *probe)
 static void try_iowq(struct probe *probe)
 {
 	struct check *check = check_add(&probe->checks, "limits.iowq", "bound on kernel workers");
-	struct uring_queue queue;
+	struct ringbox box;
 	uint32_t before[2] = { 0 }, after[2] = { 0 };
-	int err = uring_queue_open(&queue, NULL, NULL);
+	int err = ringbox_open(&box, 0, URING_QUEUE_WANT);
 
 	if (err < 0) {
 		check_set(check, CHECK_UNKNOWN, "no ring: %s", check_errno(err));
 		return;
 	}
-	err = uring_queue_iowq_max_workers(&queue, 2, 2, before);
+	err = uring_queue_iowq_max_workers(&box.queue, 2, 2, before);
 	if (err >= 0)
-		err = uring_queue_iowq_max_workers(&queue, 0, 0, after);
+		err = uring_queue_iowq_max_workers(&box.queue, 0, 0, after);
 	if (err >= 0 && before[0])
-		uring_queue_iowq_max_workers(&queue, before[0], before[1], NULL);
-	uring_queue_close(&queue);
+		uring_queue_iowq_max_workers(&box.queue, before[0], before[1], NULL);
+	ringbox_close(&box);
 	if (err < 0)
 		check_result(check, err);
 	else

@@ -16,10 +16,12 @@ static const struct {
 	const char *topic;
 	const char *heading;
 } topics[] = {
-	{ "ring", "io_uring" },	     { "direct", "Direct I/O" },     { "cache", "Page cache" },
-	{ "durable", "Durability" }, { "device", "Device" },	     { "untorn", "Untorn writes" },
-	{ "file", "Files" },	     { "dax", "Persistent memory" }, { "uffd", "userfaultfd" },
-	{ "net", "Sockets" },	     { "limits", "Limits" },
+	{ "ring", "io_uring" },		{ "backend", "sluice's ring" },
+	{ "direct", "Direct I/O" },	{ "cache", "Page cache" },
+	{ "durable", "Durability" },	{ "device", "Device" },
+	{ "untorn", "Untorn writes" },	{ "file", "Files" },
+	{ "dax", "Persistent memory" }, { "uffd", "userfaultfd" },
+	{ "net", "Sockets" },		{ "limits", "Limits" },
 };
 
 /* Groups with many members, folded into a line or two unless all are asked for. */

@@ -124,7 +124,7 @@ static void try_setups(struct probe *probe)
 
 		if (params.flags & SL_URING_SETUP_CQSIZE)
 			params.cq_entries = 32;
-		fd = sl_sys_uring_setup(4, &params);
+		fd = ringbox_setup(4, &params);
 		check_result(check, fd);
 		if (fd >= 0)
 			close(fd);
@@ -163,7 +163,7 @@ static const struct {
 static void say_features(struct probe *probe)
 {
 	struct sl_uring_params params = { 0 };
-	int fd = sl_sys_uring_setup(4, &params);
+	int fd = ringbox_setup(4, &params);
 
 	if (fd >= 0)
 		close(fd);
@@ -193,6 +193,7 @@ static void run_trial(struct trial_env *env, const struct trial *trial)
 	}
 	env->box = &box;
 	res = trial->step(env, check);
+	env->box = NULL;
 	ringbox_close(&box);
 	if (res == -ETIMEDOUT)
 		check_set(check, CHECK_UNKNOWN, "no completion within %d ms", RINGBOX_WAIT_MS);

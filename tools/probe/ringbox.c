@@ -2,11 +2,33 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "tools/probe/cost.h"
 #include "tools/probe/ringbox.h"
 
-#define WAIT_NS (RINGBOX_WAIT_MS * 1000000ULL)
+#define WAIT_NS	       (RINGBOX_WAIT_MS * 1000000ULL)
+#define MEMORY_TRIES   100
+#define MEMORY_WAIT_NS 2000000
+
+static void wait_for_memory(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = MEMORY_WAIT_NS }, NULL);
+}
+
+int ringbox_setup(uint32_t entries, struct sl_uring_params *params)
+{
+	const struct sl_uring_params asked = *params;
+	int fd = -ENOMEM;
+
+	for (int i = 0; i < MEMORY_TRIES && fd == -ENOMEM; i++) {
+		*params = asked;
+		fd = sl_sys_uring_setup(entries, params);
+		if (fd == -ENOMEM)
+			wait_for_memory();
+	}
+	return fd;
+}
 
 int ringbox_open(struct ringbox *box, uint32_t flags, uint32_t flags_wanted)
 {
@@ -15,7 +37,7 @@ int ringbox_open(struct ringbox *box, uint32_t flags, uint32_t flags_wanted)
 					 .flags = flags,
 					 .flags_wanted = flags_wanted,
 					 .sq_idle_ms = 1 };
-	int err;
+	int err = -ENOMEM;
 
 	*box = (struct ringbox){ 0 };
 	box->mem = mmap(NULL, RINGBOX_BYTES, PROT_READ | PROT_WRITE,
@@ -24,7 +46,11 @@ int ringbox_open(struct ringbox *box, uint32_t flags, uint32_t flags_wanted)
 		*box = (struct ringbox){ 0 };
 		return -ENOMEM;
 	}
-	err = uring_queue_open(&box->queue, &opts, &box->report);
+	for (int i = 0; i < MEMORY_TRIES && err == -ENOMEM; i++) {
+		err = uring_queue_open(&box->queue, &opts, &box->report);
+		if (err == -ENOMEM)
+			wait_for_memory();
+	}
 	if (err < 0) {
 		munmap(box->mem, RINGBOX_BYTES);
 		*box = (struct ringbox){ 0 };

@@ -28,6 +28,12 @@ struct ringbox {
 	unsigned stash_nr;
 };
 
+/*
+ * io_uring_setup(2), again for a moment while it says ENOMEM: locked memory of
+ * a ring closed just before is given back late, by a kernel worker. fd or -errno.
+ */
+int ringbox_setup(uint32_t entries, struct sl_uring_params *params);
+
 /* Open with flags that are required and flags that may be dropped. 0 or -errno. */
 int ringbox_open(struct ringbox *box, uint32_t flags, uint32_t flags_wanted);
 

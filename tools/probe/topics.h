@@ -24,6 +24,7 @@ struct probe {
 void probe_ring(struct probe *probe);
 
 /* These need no file. */
+void probe_backends(struct probe *probe);
 void probe_net(struct probe *probe);
 void probe_uffd(struct probe *probe);
 void probe_limits(struct probe *probe);
