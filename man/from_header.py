@@ -91,7 +91,9 @@ def parse(text):
         found = DECLARATION.match(text, at)
         if note:
             comment, at = strip_comment(note.group()), note.end()
-            if text.startswith("\n\n", at):
+            if comment.startswith("----"):
+                comment = ""
+            elif text.startswith("\n\n", at):
                 essay, comment = essay + "\n\n" + comment, ""
         elif found and (at == 0 or text[at - 1] == "\n"):
             entry, at = entry_at(text, found, comment)
@@ -105,8 +107,8 @@ def parse(text):
 
 
 def wanted(entry):
-    """Include guards and the macros of the build are nobody's business."""
-    return not re.match(r"SLUICE_|SL_(?:BEGIN|END)_DECLS|SL_EXPORT|SL_PRINTF", entry.name)
+    """Include guards, the macros of the build and private structs are nobody's business."""
+    return not entry.doc.startswith("private:") and not re.match(r"SLUICE_|SL_(?:BEGIN|END)_DECLS|SL_EXPORT|SL_PRINTF", entry.name)
 
 
 def kernel_doc(doc):
@@ -157,7 +159,7 @@ def inline(text):
 def guard(text):
     """A paragraph may not begin with what scdoc takes for a list, a heading or a directive."""
     text = re.sub(r"^\.\.\.", "\u2026", text)
-    return "\\" + text if re.match(r"[-.] |[#;|!\]]", text) else text
+    return "\\" + text if re.match(r"\. |[-#;|!\]]", text) else text
 
 
 def literal(code):
@@ -165,11 +167,14 @@ def literal(code):
 
 
 def block(paragraph):
-    """One paragraph of a comment: prose, a numbered list or a table kept as it is."""
+    """One paragraph of a comment: prose, a list, or a table kept as it is."""
     lines = paragraph.splitlines()
     if re.match(r" +\d+\. ", lines[0]):
         items = re.split(r"^ +\d+\. ", paragraph, flags=re.M)[1:]
         return "".join(f". {inline(item)}\n" for item in items)
+    if re.match(r" +- ", lines[0]):
+        items = re.split(r"^ +- ", paragraph, flags=re.M)[1:]
+        return "".join(f"- {inline(item)}\n" for item in items)
     if all(line.startswith("  ") or line.startswith("\t") for line in lines):
         rows = re.split(r"\n(?= {2,3}\S)", paragraph)
         cells = [re.match(r"\s+(-E\w+)\s+(.*)", row, re.S) for row in rows]
@@ -261,8 +266,11 @@ def public_part(code):
 
 def type_text(entry):
     if entry.kind == "enum":
-        intro = f"## enum {entry.name}\n\n" + prose(entry.doc)
-        return intro + listing(enum_members(entry.code))
+        intro = f"## enum {escape(entry.name)}\n\n" + prose(entry.doc)
+        members = enum_members(entry.code)
+        if not any(meaning for _, meaning in members):
+            return intro + ", ".join(f"_{escape(name)}_" for name, _ in members) + "\n\n"
+        return intro + listing(members)
     purpose, members, body, _, answer = kernel_doc(entry.doc)
     kind = "struct " if entry.kind == "struct" else ""
     text = f"## {kind}{escape(entry.name)}\n\n"
@@ -302,7 +310,15 @@ def function_text(entry):
 
 
 def functions(entries):
-    return "".join(function_text(e) for e in entries if e.kind == "function")
+    """A helper without a comment of its own is what its operation is, or goes with the one before it."""
+    meanings = {name: re.sub(r"^\[\w+\] ", "", meaning)
+                for e in entries if e.kind == "enum" for name, meaning in enum_members(e.code)}
+    calls = [e for e in entries if e.kind == "function"]
+    for before, entry in zip([None, *calls], calls):
+        if not entry.doc:
+            meaning = meanings.get(entry.name.upper(), f"as {before.name}()" if before else "")
+            entry.doc = (meaning if "(" in meaning.split()[0] else meaning.capitalize()) + "."
+    return "".join(function_text(e) for e in calls)
 
 
 def part(name, header, include):
