@@ -1,4 +1,4 @@
-/* copy.c - copies a file with sixteen blocks in flight; when it says so, the copy is on the disk. */
+/* copy.c - copies a file with sixteen blocks in flight; when it says so, the copy is on disk. */
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
