@@ -553,6 +553,7 @@ static void select_refuses_a_descriptor_beyond_its_limit_and_says_so(void **stat
 	bench_open(&b, &sl_backend_select, 0);
 	high = fcntl(b.fds[0], F_DUPFD_CLOEXEC, FD_SETSIZE);
 	assert_true(high >= FD_SETSIZE);
+	assert_int_equal(start(&b, 0, SL_OP_RECV, high + 1, 0), -EBADF);
 	assert_int_equal(start(&b, 0, SL_OP_RECV, high, 0), -EINVAL);
 	assert_int_equal(seam.report_level, SL_LOG_ERROR);
 	assert_non_null(strstr(seam.report, "select cannot watch descriptor 1024"));

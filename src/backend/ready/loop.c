@@ -5,6 +5,7 @@
 
 #include "backend/ready/loop.h"
 #include "sys/eventfd.h"
+#include "sys/fd.h"
 #include "sys/poll.h"
 
 /* ---- one slot ---------------------------------------------------------------------- */
@@ -19,15 +20,18 @@ void ready_finish(struct ready *r, struct sl_slot *slot, int64_t res, unsigned e
 	ready_slots_add(&r->finished, slot);
 }
 
-bool ready_beyond_limit(struct ready *r, int fd)
+int ready_check_fd(struct ready *r, int fd)
 {
 	if (!r->poller->fd_limit || fd < r->poller->fd_limit)
-		return false;
+		return 0;
+	/* Not open counts first, as everywhere. */
+	if (sl_sys_get_status(fd) == -EBADF)
+		return -EBADF;
 	sl_report(r->ring, SL_LOG_ERROR,
 		  "%s cannot watch descriptor %d: its limit is %d (FD_SETSIZE); "
 		  "use the backend epoll or poll, or fewer descriptors",
 		  r->name, fd, r->poller->fd_limit);
-	return true;
+	return -EINVAL;
 }
 
 /* poll(2) of one descriptor without waiting: its events, or -errno. */
@@ -77,16 +81,14 @@ static void await(struct ready *r, struct sl_slot *slot)
 	bool polls = slot->code == SL_OP_POLL;
 	int fd = polls ? slot->fd : sl_attempt_fd(slot);
 	short events = polls ? (short)slot->len : sl_attempt_events(slot);
+	int err = fd < 0 ? -EBADF : ready_check_fd(r, fd);
 
-	if (fd < 0) {
-		ready_finish(r, slot, -EBADF, 0);
-	} else if (ready_beyond_limit(r, fd)) {
-		ready_finish(r, slot, -EINVAL, 0);
-	} else if (!events && !polls) {
-		ready_finish(r, slot, -EAGAIN, 0);
-	} else {
+	if (!err && !events && !polls)
+		err = -EAGAIN;
+	if (err)
+		ready_finish(r, slot, err, 0);
+	else
 		watches_add(&r->watches, slot, fd, events);
-	}
 }
 
 /* R2. A splice says what it waits for only after an attempt, and is not ordered. */

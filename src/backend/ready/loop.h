@@ -51,8 +51,9 @@ struct ready {
 	size_t bytes;
 };
 
-/* True, after a report to the log, when the poller cannot watch @fd. */
-bool ready_beyond_limit(struct ready *r, int fd);
+/* 0, or for a descriptor beyond the poller's limit -EINVAL, after a report to the log; -EBADF when
+ * it is not even open. */
+int ready_check_fd(struct ready *r, int fd);
 
 /* The result of @slot is known; it is in no list. Posted by the next push or sleep. */
 void ready_finish(struct ready *r, struct sl_slot *slot, int64_t res, unsigned event_flags);

@@ -110,11 +110,13 @@ static int ready_flush(void *state)
 static int ready_start(void *state, struct sl_slot *slot)
 {
 	struct ready *r = state;
+	int err;
 
 	if (r->started == r->depth)
 		return -EAGAIN;
-	if (ready_beyond_limit(r, slot->fd))
-		return -EINVAL;
+	err = ready_check_fd(r, slot->fd);
+	if (err)
+		return err;
 	*ready_mark(slot) = (struct ready_mark){ .place = READY_FRESH };
 	ready_slots_add(&r->fresh, slot);
 	r->started++;
