@@ -95,16 +95,19 @@ def read_log(build):
 
 
 def left_out(build):
-    """The C tests that are no part of the build, and why: a library is missing, or they are not listed."""
+    """The tests that are no part of the build, and why: a library is missing, or they are not listed."""
     info = os.path.join(build, "meson-info")
     with open(os.path.join(info, "intro-dependencies.json"), encoding="utf-8") as file:
         found = {dependency["name"] for dependency in json.load(file)}
     with open(os.path.join(info, "intro-targets.json"), encoding="utf-8") as file:
         built = {source for target in json.load(file) for group in target["target_sources"]
                  for source in group.get("sources", [])}
+    with open(os.path.join(info, "intro-tests.json"), encoding="utf-8") as file:
+        built |= {os.path.realpath(part) for test in json.load(file) for part in test["cmd"] if part.endswith(".py")}
     missing = [package for name, package in NEEDED_BY_TESTS.items() if name not in found]
     top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for path in sorted(glob.glob(f"{top}/tests/**/test_*.c", recursive=True)):
+    paths = [path for ending in ("c", "py") for path in glob.glob(f"{top}/tests/**/test_*.{ending}", recursive=True)]
+    for path in sorted(paths):
         if path not in built:
             yield os.path.relpath(path, top), missing
 
@@ -115,7 +118,7 @@ def main():
     for test in read_log(build):
         report.add_program(test)
     for path, missing in left_out(build):
-        if missing:
+        if missing and path.endswith(".c"):
             report.skip(path, f"not installed: {', '.join(missing)}")
         else:
             report.fail(f"{path}: no meson.build lists it", None)

@@ -10,12 +10,8 @@ static const struct {
 	const char *summary;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-#ifdef TOOL_PROBE
 	{ "probe", "what this kernel, file system and device can do", probe_main },
-#endif
-#ifdef TOOL_BENCH
 	{ "bench", "which way of doing I/O is best here, and why", bench_main },
-#endif
 	{ NULL, NULL, NULL },
 };
 

@@ -131,7 +131,7 @@ def self_test():
 def main():
     tap = Tap()
     table = parse(sources.read("src/LAYERS"))
-    files = [f for f in sources.with_suffix(".c", ".h") if f.startswith(("src/", "tools/", "examples/"))]
+    files = [f for f in sources.with_suffix(".c", ".h") if f.startswith(("src/", "tools/", "examples/", "bench/"))]
     library = [f for f in files if f.startswith("src/") and not f.startswith("src/sys/")]
 
     tap.check("the layer check refuses what it must", self_test())
