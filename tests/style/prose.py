@@ -55,6 +55,15 @@ def dead_paths(names):
                 yield f"{name}: {path}"
 
 
+def lost_tests(names):
+    """What a document names in backticks as a test (a sentence in one word), and no test is called so."""
+    tests = "\n".join(sources.read(name) for name in sources.tracked() if name.startswith("tests/"))
+    for name in names:
+        for test in re.findall(r"`([A-Za-z]\w*(?:_\w+){3,})(?:\(\))?`", sources.read(name)):
+            if not re.search(rf"\b{test}\b", tests):
+                yield f"{name}: {test}"
+
+
 def main():
     tap = Tap()
     names = sources.tracked()
@@ -65,6 +74,7 @@ def main():
     tap.check("every C file opens by saying what it is", list(without_opening(code)))
     tap.check("every shell script is well-formed", list(shell_problems(names)))
     tap.check("every path that a document names is there", list(dead_paths(n for n in names if n.endswith(".md"))))
+    tap.check("every test that the README names is there", list(lost_tests(["README.md"])))
     if "README.md" in names:
         count = len(sources.read("README.md").splitlines())
         tap.check(f"the README has at most {README_LINES_MAX} lines",
