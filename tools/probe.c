@@ -1,6 +1,7 @@
 /* sluice probe: what this kernel, file system and device can do, each line tried rather than asked.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,8 @@ static void try_scratch(struct probe *probe)
 	if (err == -ENOSPC || err == -EDQUOT)
 		check_fix(check, "free %u KiB there, or name another directory",
 			  SCRATCH_BYTES / 1024);
+	else if (err == -EFBIG)
+		check_fix(check, "raise ulimit -f to %u kB or more", SCRATCH_BYTES / 1024);
 	else
 		check_fix(check, "name a directory you may write: sluice probe DIRECTORY");
 }
@@ -84,6 +87,7 @@ static int exit_code_of(const struct probe *probe)
 	case 0:
 		return CLI_DONE;
 	case ENOSPC:
+	case EFBIG:
 	case EDQUOT:
 	case EIO:
 		return CLI_IO;
@@ -98,6 +102,8 @@ static int run(struct probe *probe, const struct options *options)
 	struct term_progress progress;
 	int code;
 
+	/* A file size limit is then an error of the write, not the end of the process. */
+	signal(SIGXFSZ, SIG_IGN);
 	term_progress_begin(&progress, options->json);
 	try_scratch(probe);
 	run_topics(probe, &progress);

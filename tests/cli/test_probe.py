@@ -177,6 +177,12 @@ def test_usage(tap, sluice, folder):
         problems = code(answer, 2) + ([] if answer.stderr.startswith("sluice probe: ") else [answer.stderr])
         tap.check(f"{sentence} is wrong usage, said on stderr", problems + ([answer.stdout] if answer.stdout else []))
     os.unlink(fifo)
+    answer = sluice.shell(f'ulimit -f 8; exec "$S" probe "{folder}" --json')
+    tap.check("a file size limit is an I/O error, said in the report", code(answer, 4) + expect(
+        parsed(answer), file__scratch="no") + os.listdir(folder))
+    answer = sluice.shell(f'ulimit -n 12; exec "$S" probe "{folder}" --json')
+    wrong = [check["id"] for check in parsed(answer)["checks"] if check["status"] == "no" and "EMFILE" in check["evidence"]]
+    tap.check("a shortage of descriptors is no verdict", code(answer, 0) + wrong)
     tap.check("a full output is an I/O error", code(sluice.shell(f'"$S" probe "{folder}" --json > /dev/full'), 4))
 
 

@@ -1,8 +1,11 @@
 /* The list of checks: fixed size, no allocation, nothing printed. */
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <sluice/err.h>
 
 #include "tools/probe/check.h"
 
@@ -120,9 +123,7 @@ void check_cost(struct check *check, uint64_t cost_ns)
 
 const char *check_errname(int64_t err)
 {
-	const char *name = strerrorname_np((int)-err);
-
-	return name ? name : "an unknown error";
+	return sl_err_name((int)err);
 }
 
 const char *check_errno(int64_t err)
@@ -130,20 +131,27 @@ const char *check_errno(int64_t err)
 	static _Thread_local char text[4][80];
 	static _Thread_local unsigned turn;
 	char *out = text[turn++ % 4];
-	const char *name = err < 0 ? strerrorname_np((int)-err) : NULL;
 
 	if (err >= 0)
-		snprintf(out, sizeof(text[0]), "%lld", (long long)err);
+		snprintf(out, sizeof(text[0]), "%lld bytes", (long long)err);
 	else
-		snprintf(out, sizeof(text[0]), "%s (%s)", name ? name : "unknown errno",
-			 strerror((int)-err));
+		snprintf(out, sizeof(text[0]), "%s (%s)", sl_err_name((int)err),
+			 sl_err_text((int)err));
 	return out;
+}
+
+/* Short of descriptors or threads: that says nothing about what was tried. */
+static bool is_shortage(int64_t err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -EAGAIN;
 }
 
 void check_result(struct check *check, int64_t res)
 {
 	if (res >= 0)
 		check_done(check);
+	else if (is_shortage(res))
+		check_skip(check, "%s", check_errno(res));
 	else
 		check_set(check, CHECK_NO, "%s", check_errno(res));
 }

@@ -68,10 +68,11 @@ void check_fix(struct check *check, const char *fmt, ...) __attribute__((format(
 /* Note a median cost and say it ("about 12.3 us"). */
 void check_cost(struct check *check, uint64_t cost_ns);
 
-/* "EPERM (Operation not permitted)" for a negative errno. Valid until the 4th next call. */
+/* "EPERM (Operation not permitted)" for a negative errno, else "100 bytes". Valid until the 4th
+ * next call. */
 const char *check_errno(int64_t err);
 
-/* "EPERM" for a negative errno, "0" for 0. Static string. */
+/* "EPERM" for -EPERM. Static string. */
 const char *check_errname(int64_t err);
 
 /* Leave it unknown for good: there is nothing here to try it on. */
@@ -80,8 +81,7 @@ void check_skip(struct check *check, const char *fmt, ...) __attribute__((format
 /* It worked; there is nothing more to say unless something was said. */
 void check_done(struct check *check);
 
-/* Status from a result: >= 0 is yes; a refusal by kernel or file is no, with the error as evidence.
- */
+/* From a result: >= 0 is yes, a shortage of descriptors or threads unknown, a refusal no. */
 void check_result(struct check *check, int64_t res);
 
 #endif

@@ -315,6 +315,10 @@ void probe_direct(struct probe *probe)
 	struct check *check = check_add(&probe->checks, "direct.open", "open(O_DIRECT)");
 	enum check_status says;
 
+	if (probe->scratch.direct == -ENOENT) {
+		check_skip(check, "the scratch file cannot be opened again without /proc");
+		return;
+	}
 	check_result(check, probe->scratch.direct);
 	if (probe->scratch.direct < 0)
 		return;

@@ -183,8 +183,12 @@ static void summarise_machine(const struct place *place)
 	     machine.cpus, (double)machine.memory_bytes / (1 << 30),
 	     machine.hypervisor ? ", virtual" : "", machine.container[0] ? ", in " : "",
 	     machine.container, machine.capable ? "privileged" : "unprivileged");
-	line("path", "%s: %s on %s (%s), mounted on %s", place->path, place->kind, place->fs,
-	     place->source, place->mount_point);
+	if (!place->mount_point[0])
+		line("path", "%s: %s, the file system is not known (no /proc)", place->path,
+		     place->kind);
+	else
+		line("path", "%s: %s on %s (%s), mounted on %s with %s", place->path, place->kind,
+		     place->fs, place->source, place->mount_point, place->options);
 }
 
 static const char *directness(enum check_status status)

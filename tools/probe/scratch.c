@@ -34,17 +34,27 @@ bool scratch_matches(const unsigned char *buf, size_t len, uint64_t off, uint64_
 	return true;
 }
 
+/* A short write is followed by the error that cut it (ENOSPC, EFBIG, EDQUOT). */
+static int write_all(int fd, const unsigned char *buf, size_t len, uint64_t off)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = sl_sys_pwrite(fd, buf + done, len - done, (int64_t)(off + done), 0);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 static int fill(struct scratch *scratch)
 {
 	for (uint64_t off = 0; off < SCRATCH_BYTES; off += SCRATCH_CHUNK) {
 		scratch_pattern(scratch->buf, SCRATCH_CHUNK, off, 0);
-		ssize_t n =
-			sl_sys_pwrite(scratch->fd, scratch->buf, SCRATCH_CHUNK, (int64_t)off, 0);
+		int err = write_all(scratch->fd, scratch->buf, SCRATCH_CHUNK, off);
 
-		if (n < 0)
-			return (int)n;
-		if (n != SCRATCH_CHUNK)
-			return -ENOSPC;
+		if (err < 0)
+			return err;
 	}
 	return fsync(scratch->fd) < 0 ? -errno : 0;
 }
