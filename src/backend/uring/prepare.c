@@ -4,8 +4,6 @@
 #include "backend/uring/uring.h"
 #include "sys/rw.h"
 
-typedef uint64_t prepare_fn(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe);
-
 static uint8_t file_flags(const struct sl_slot *slot)
 {
 	return slot->fixed_fd >= 0 ? SL_URING_SQE_FIXED_FILE : 0;
@@ -349,7 +347,7 @@ static uint64_t prepare_splice(struct uring *u, struct sl_slot *slot, struct sl_
 	return slot->id;
 }
 
-static prepare_fn *const prepare[SL_OP_CODES] = {
+uring_prepare_fn *const uring_prepare[SL_OP_CODES] = {
 	[SL_OP_NOP] = prepare_nop,	     [SL_OP_POLL] = prepare_poll,
 	[SL_OP_READ] = prepare_read,	     [SL_OP_WRITE] = prepare_write,
 	[SL_OP_FSYNC] = prepare_sync,	     [SL_OP_FDATASYNC] = prepare_sync,
@@ -360,8 +358,3 @@ static prepare_fn *const prepare[SL_OP_CODES] = {
 	[SL_OP_SENDMSG] = prepare_sendmsg,   [SL_OP_SPLICE] = prepare_splice,
 	[SL_OP_TEE] = prepare_splice,
 };
-
-uint64_t uring_prepare(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
-{
-	return prepare[slot->code](u, slot, sqe);
-}

@@ -34,12 +34,10 @@ static int enter(struct uring *u, const struct uring_queue_wait *wait)
 	return enter_result(ret);
 }
 
-struct sl_uring_sqe *uring_claim(struct uring *u)
+struct sl_uring_sqe *uring_claim_late(struct uring *u)
 {
-	struct sl_uring_sqe *sqe = uring_queue_sqe(&u->q);
+	struct sl_uring_sqe *sqe;
 
-	if (SL_LIKELY(sqe))
-		return sqe;
 	enter(u, NULL);
 	sqe = uring_queue_sqe(&u->q);
 	if (sqe || !(u->q.flags & SL_URING_SETUP_SQPOLL))
@@ -96,7 +94,7 @@ int uring_start(void *state, struct sl_slot *slot)
 			sl_slot_return_buffer(u->ring, slot);
 		return -EAGAIN;
 	}
-	user_data = uring_prepare(u, slot, sqe);
+	user_data = uring_prepare[slot->code](u, slot, sqe);
 	uring_mark(slot)->user_data = user_data;
 	u->inflight++;
 	u->disk += (user_data & URING_NOTE_DISK) != 0;

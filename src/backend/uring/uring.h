@@ -129,8 +129,9 @@ void uring_explain(int err, size_t ring_bytes, char *why);
 uint64_t uring_native(struct uring *u, const struct uring_ops *ops);
 bool uring_writes_quietly(void);
 
-/* prepare.c: fills a claimed entry from a slot, all of it. Returns its user data. */
-uint64_t uring_prepare(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe);
+/* prepare.c: by operation; fills a claimed entry from a slot, all of it. Returns its user data. */
+typedef uint64_t uring_prepare_fn(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe);
+extern uring_prepare_fn *const uring_prepare[SL_OP_CODES];
 
 /* complete.c: posts what has completed, until the engine's queue is full. */
 void uring_reap(struct uring *u);
@@ -143,7 +144,15 @@ unsigned uring_known_post(struct uring *u);
 int uring_start(void *state, struct sl_slot *slot);
 int uring_flush(void *state);
 int uring_wait(void *state, unsigned nr, int64_t deadline_ns);
-struct sl_uring_sqe *uring_claim(struct uring *u);
+struct sl_uring_sqe *uring_claim_late(struct uring *u);
+
+/* An entry to fill; NULL if there is none even after submitting what is there. */
+static inline struct sl_uring_sqe *uring_claim(struct uring *u)
+{
+	struct sl_uring_sqe *sqe = uring_queue_sqe(&u->q);
+
+	return SL_LIKELY(sqe) ? sqe : uring_claim_late(u);
+}
 
 /* cancel.c */
 void uring_cancel(void *state, struct sl_slot *slot);
