@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/bench/clock.h"
+#include "tools/bench/compare.h"
 #include "tools/bench/crowd.h"
 #include "tools/bench/mechanisms.h"
 #include "tools/bench/plan.h"
@@ -34,6 +35,7 @@ struct bench {
 	/* the run */
 	uint64_t begin_ns;
 	bool path_is_file;
+	struct jsonread *before; /* --compare */
 	struct datafile file;
 	struct report report;
 	struct term_progress progress;
@@ -301,18 +303,89 @@ static int write_to(const char *path, const struct report *r,
 	return CLI_DONE;
 }
 
+/* The run as a saved one would be read back. */
+static int as_saved(const struct bench *b, struct jsonread **ret_run)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	int err;
+
+	if (!out)
+		return -ENOMEM;
+	err = bench_report_json(out, &b->report);
+	if (fclose(out) != 0 && !err)
+		err = -ENOMEM;
+	if (!err)
+		err = jsonread_parse(text, len, ret_run);
+	free(text);
+	return err;
+}
+
+static int load_run(const char *path, struct jsonread **ret_run)
+{
+	int err = compare_load(path, ret_run);
+
+	if (err == -EILSEQ || err == -EBADMSG)
+		return cli_fail(CLI_USAGE, path, "not a saved run of this version",
+				"name a file written by `sluice bench --save`");
+	return err ? cli_fail_errno(path, err, NULL) : CLI_DONE;
+}
+
+static int say_changes(const struct bench *b, const struct jsonread *before,
+		       const struct jsonread *after)
+{
+	bool worse = false;
+
+	if (!b->json)
+		worse = compare_print(stdout, before, after);
+	else if (compare_json(stdout, before, after, &worse) < 0)
+		return CLI_IO;
+	return worse ? CLI_BAD : CLI_DONE;
+}
+
+static int compare_files(const struct bench *b)
+{
+	struct jsonread *before = NULL, *after = NULL;
+	int code = load_run(b->compare_path, &before);
+
+	if (code == CLI_DONE)
+		code = load_run(b->path, &after);
+	if (code == CLI_DONE)
+		code = say_changes(b, before, after);
+	jsonread_free(before);
+	jsonread_free(after);
+	return code;
+}
+
+static int compare_with_saved(struct bench *b)
+{
+	struct jsonread *after = NULL;
+	int err = as_saved(b, &after), code;
+
+	if (err)
+		return cli_fail_errno("--compare", err, NULL);
+	if (!b->json)
+		putchar('\n');
+	code = say_changes(b, b->before, after);
+	jsonread_free(after);
+	return code;
+}
+
 static int report_run(struct bench *b)
 {
 	int err = CLI_DONE;
 
-	if (b->json)
+	if (b->json && !b->before)
 		err = bench_report_json(stdout, &b->report) ? CLI_IO : CLI_DONE;
-	else
+	else if (!b->json)
 		bench_report_table_foot(stdout, &b->report);
 	if (!err && b->save_path)
 		err = write_to(b->save_path, &b->report, bench_report_json);
 	if (!err && b->html_path)
 		err = write_to(b->html_path, &b->report, bench_report_html);
+	if (!err && b->before)
+		return compare_with_saved(b);
 	return err ? err : verdict_of_run(b);
 }
 
@@ -385,11 +458,16 @@ static char *join_command(int argc, char **argv)
 static int start(struct bench *b)
 {
 	struct stat st;
+	bool is_file = stat(b->path, &st) == 0 && S_ISREG(st.st_mode);
 	int err;
 
+	if (b->compare_path && is_file)
+		return compare_files(b);
 	b->begin_ns = clock_now_ns();
-	b->plan.read_only = stat(b->path, &st) == 0 && S_ISREG(st.st_mode);
-	err = check_block(b);
+	b->plan.read_only = is_file;
+	err = b->compare_path ? load_run(b->compare_path, &b->before) : CLI_DONE;
+	if (!err)
+		err = check_block(b);
 	if (!err)
 		err = make_plan(b);
 	if (err)
@@ -414,6 +492,7 @@ static int start(struct bench *b)
 static void finish(struct bench *b)
 {
 	datafile_shut(&b->file);
+	jsonread_free(b->before);
 	for (size_t i = 0; b->report.fields && i < b->plan.nr; i++)
 		field_free(&b->report.fields[i]);
 	free(b->report.fields);

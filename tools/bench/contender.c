@@ -61,6 +61,8 @@ const struct mechanism *const *mechanisms_all(void)
 		&mechanism_uring,
 		&mechanism_uring_registered,
 		&mechanism_uring_sqpoll,
+		&mechanism_sluice_uring,
+		&mechanism_sluice_epoll,
 		&mechanism_write_fsync,
 		&mechanism_write_fdatasync,
 		&mechanism_overwrite,

@@ -57,6 +57,8 @@ extern const struct mechanism mechanism_libaio;
 extern const struct mechanism mechanism_uring;
 extern const struct mechanism mechanism_uring_registered;
 extern const struct mechanism mechanism_uring_sqpoll;
+extern const struct mechanism mechanism_sluice_uring;
+extern const struct mechanism mechanism_sluice_epoll;
 extern const struct mechanism mechanism_write_fsync;
 extern const struct mechanism mechanism_write_fdatasync;
 extern const struct mechanism mechanism_overwrite;

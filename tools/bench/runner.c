@@ -38,7 +38,7 @@
 #define CACHE_SHARE_MAX	    0.02
 #define DONTCACHE_SHARE_MAX 0.5
 #define PROOF_OPS_MIN	    16
-#define KEPT_MIN	    3
+#define KEPT_MIN	    4
 
 /* -- opening ------------------------------------------------------------------------------- */
 
@@ -333,21 +333,25 @@ static void run_round(struct field *f, const struct runner_opts *opts, size_t ro
 
 static bool clearly_loses(const struct score *s, double least_wall)
 {
-	return s->rank > KEPT_MIN && s->ratio.low > LOSES_BY &&
-	       s->wall_ns.low > LOSES_BY * least_wall;
+	return s->ratio.low > LOSES_BY && s->wall_ns.low > LOSES_BY * least_wall;
 }
 
+/* The first few in order stay whatever they cost: they are what the best one is compared with. */
 static void drop_losers(struct field *f)
 {
 	double least_wall = INFINITY;
+	size_t kept = 0;
 
 	for (size_t i = 0; i < f->nr; i++) {
 		if (f->scores[i].rank && f->scores[i].wall_ns.median < least_wall)
 			least_wall = f->scores[i].wall_ns.median;
 	}
 	for (size_t i = 0; i < f->nr; i++) {
-		if (f->scores[i].rank && clearly_loses(&f->scores[i], least_wall))
-			f->contenders[i].dropped = true;
+		struct contender *c = &f->contenders[f->order[i]];
+		const struct score *s = &f->scores[f->order[i]];
+
+		if (plays(c) && s->rank && ++kept > KEPT_MIN && clearly_loses(s, least_wall))
+			c->dropped = true;
 	}
 }
 

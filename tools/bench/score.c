@@ -90,16 +90,43 @@ static struct stats_interval paired(const struct field *f, size_t idx, size_t ba
 	return stats_ratio(a, b, f->rounds, seed);
 }
 
-/* Paired, so that a contender that ran in few rounds is compared in those rounds only. */
-static int least_cpu(const struct field *f)
+/* Who was dropped has too few rounds to be recommended, or to be measured against. */
+static bool is_eligible(const struct field *f, size_t idx)
 {
-	int least = -1;
+	return is_ranked(f, idx) && !f->contenders[idx].dropped;
+}
+
+/* The contender with the most rounds; among those the one with the least CPU. */
+static int reference(const struct field *f)
+{
+	int ref = -1;
 
 	for (size_t i = 0; i < f->nr; i++) {
+		const struct stats_interval *a = &f->scores[i].cpu_ns, *b;
+
 		if (!is_ranked(f, i))
 			continue;
-		if (least < 0 || paired(f, i, (size_t)least, false, 1).median < 1)
+		b = ref < 0 ? NULL : &f->scores[ref].cpu_ns;
+		if (!b || a->nr > b->nr || (a->nr == b->nr && a->median < b->median))
+			ref = (int)i;
+	}
+	return ref;
+}
+
+/* Everyone is paired with the same reference, so that "less" cannot run in a circle. */
+static int least_cpu(const struct field *f, uint64_t seed)
+{
+	int ref = reference(f), least = ref;
+	double least_ratio = 1;
+
+	for (size_t i = 0; ref >= 0 && i < f->nr; i++) {
+		double ratio = is_eligible(f, i) ? paired(f, i, (size_t)ref, false, seed).median :
+						   NAN;
+
+		if (ratio < least_ratio) {
 			least = (int)i;
+			least_ratio = ratio;
+		}
 	}
 	return least;
 }
@@ -107,12 +134,12 @@ static int least_cpu(const struct field *f)
 /* Among those whose CPU is as good as the least: clearly faster by the wall clock, else simpler. */
 static int choose_best(const struct field *f, uint64_t seed)
 {
-	int least = least_cpu(f), best = least;
+	int least = least_cpu(f, seed), best = least;
 
 	for (size_t i = 0; least >= 0 && i < f->nr; i++) {
 		struct stats_interval cpu, wall;
 
-		if (!is_ranked(f, i) || (int)i == best)
+		if (!is_eligible(f, i) || (int)i == best)
 			continue;
 		cpu = paired(f, i, (size_t)least, false, seed);
 		if (!(cpu.median <= EQUAL_CPU))
