@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
-#include <string.h>
 #include <sluice/sluice.h>
 
 enum {
@@ -73,7 +72,7 @@ static int64_t copy(struct sl_ring *ring, int target_dirfd)
 int main(int argc, char **argv)
 {
 	struct sl_ring *ring;
-	char *dir;
+	char dir[4096];
 	int dirfd;
 	int64_t err;
 
@@ -83,8 +82,8 @@ int main(int argc, char **argv)
 	if (source_fd < 0)
 		return perror(argv[1]), 1;
 	target_fd = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	dir = strdup(argv[2]);
-	dirfd = dir ? open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	snprintf(dir, sizeof(dir), "%s", argv[2]);
+	dirfd = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (target_fd < 0 || dirfd < 0)
 		return perror(argv[2]), 1;
 	err = sl_ring_open(NULL, &ring);
