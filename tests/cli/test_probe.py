@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -258,6 +259,28 @@ def test_denied_ring(tap, sluice, folder):
         tap.check(f"a seccomp filter that answers {name} is recognised, with the fix", problems)
 
 
+def test_bad_news(tap, sluice, folder):
+    """A C library whose fdatasync reports a failed write stands for a device that lost one."""
+    sentence = "a sync that fails is bad news, with the exit code of bad news"
+    source, shim = os.path.join(folder, "shim.c"), os.path.join(folder, "shim.so")
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("#include <errno.h>\nint fdatasync(int fd) { (void)fd; errno = EIO; return -1; }\n")
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    built = compiler and subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source]).returncode == 0
+    if not built:
+        tap.skip(sentence, "no C compiler to make a failing fdatasync with")
+    else:
+        answer = sluice.run("probe", folder, "--json", env={**os.environ, "LD_PRELOAD": shim})
+        if "ASan runtime does not come first" in answer.stderr:
+            tap.skip(sentence, "the command was built with a sanitizer, which wants to be loaded first")
+        else:
+            check = find(parsed(answer), "durable.fdatasync")
+            tap.check(sentence, code(answer, 1) + expect(parsed(answer), durable__fdatasync="no", durable__fsync="yes") +
+                      ([] if check.get("broken") and check["remedy"] else ["not called broken, or no remedy"]))
+        os.unlink(shim)
+    os.unlink(source)
+
+
 def test_tmpfs(tap, sluice):
     sentence = "on tmpfs nothing is direct and nothing is durable"
     with open("/proc/self/mounts", encoding="utf-8") as file:
@@ -347,6 +370,7 @@ def main():
         test_file(tap, sluice, folder)
         test_unprivileged(tap, sluice, folder)
         test_denied_ring(tap, sluice, folder)
+        test_bad_news(tap, sluice, folder)
         test_tmpfs(tap, sluice)
         test_killed(tap, sluice, folder)
         test_challenge(tap, sluice, folder)

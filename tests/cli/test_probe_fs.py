@@ -105,10 +105,12 @@ def test_overlay(tap, sluice, top, below):
 
 
 def test_small_and_locked(tap, sluice, top):
-    place = os.path.join(top, "small")
+    place = os.path.join(top, "a small disk")
     os.mkdir(place)
     run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place)
     report, problems = probed(sluice, place, code=4)
+    tap.check("a mount point with blanks in its name is read right",
+              [] if report["machine"]["mount_point"] == place else [report["machine"]["mount_point"]])
     tap.check("a full disk is an I/O error, said with its remedy", problems + statuses(report, {"file.scratch": "no"}) +
               os.listdir(place))
     run("mount", "-o", "remount,ro", place)

@@ -26,10 +26,13 @@ static void try_backend(struct check *check, const char *name)
 	if (err < 0)
 		check_set(check, CHECK_NO, "%s opened, but a nop failed: %s", caps->backend,
 			  check_errno(err));
+	else if (name && !strcmp(name, caps->backend))
+		check_set(check, CHECK_YES, "ran a nop; %llu KiB of memory",
+			  (unsigned long long)caps->memory_bytes / 1024);
 	else
-		check_set(check, name && strcmp(name, caps->backend) ? CHECK_NO : CHECK_YES,
-			  "%s%s%s; depth %u, %u workers, %llu KiB", caps->backend,
-			  caps->why[0] ? ": " : "", caps->why, caps->depth, caps->workers,
+		check_set(check, name ? CHECK_NO : CHECK_YES,
+			  "%s: %s; depth %u, %u workers, %llu KiB of memory", caps->backend,
+			  caps->why, caps->depth, caps->workers,
 			  (unsigned long long)caps->memory_bytes / 1024);
 	sl_ring_close(ring);
 }
