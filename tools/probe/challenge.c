@@ -10,224 +10,55 @@
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tools/probe/block.h"
 #include "tools/probe/challenge.h"
 #include "tools/probe/check.h"
-#include "tools/probe/cost.h"
 #include "tools/probe/image.h"
 #include "tools/probe/short_file.h"
-
-#define BLOCK	   4096
-#define RACE_NS	   400000000ULL
-#define RACE_TRIES 40000
-
-/* One block of memory for the reads, present and aligned. */
-static unsigned char *open_block(void)
-{
-	void *map = mmap(NULL, BLOCK, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	return map == MAP_FAILED ? NULL : map;
-}
-
-static struct answer *add(struct challenge *challenge, const char *file_system)
-{
-	struct answer *answer = &challenge->v[challenge->nr];
-
-	if (challenge->nr == CHALLENGE_MAX)
-		return answer - 1;
-	challenge->nr++;
-	*answer = (struct answer){ 0 };
-	snprintf(answer->file_system, sizeof(answer->file_system), "%s", file_system);
-	return answer;
-}
-
-static void produced(struct challenge *challenge, const char *file_system, long returned,
-		     const char *how, const char *why)
-{
-	struct answer *answer = add(challenge, file_system);
-
-	answer->produced = true;
-	answer->returned = returned;
-	snprintf(answer->values, sizeof(answer->values), "%ld", returned);
-	snprintf(answer->how, sizeof(answer->how), "%s", how);
-	snprintf(answer->why, sizeof(answer->why), "%s", why);
-}
-
-static void known(struct challenge *challenge, const char *file_system, const char *values,
-		  const char *how, const char *why)
-{
-	struct answer *answer = add(challenge, file_system);
-
-	snprintf(answer->values, sizeof(answer->values), "%s", values);
-	snprintf(answer->how, sizeof(answer->how), "%s", how);
-	snprintf(answer->why, sizeof(answer->why), "known from source, not run here: %s", why);
-}
-
-static void missing(struct challenge *challenge, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void missing(struct challenge *challenge, const char *fmt, ...)
-{
-	size_t max = sizeof(challenge->missing) / sizeof(challenge->missing[0]);
-	va_list args;
-
-	if (challenge->missing_nr == max)
-		return;
-	va_start(args, fmt);
-	vsnprintf(challenge->missing[challenge->missing_nr++], sizeof(challenge->missing[0]), fmt,
-		  args);
-	va_end(args);
-}
-
-/* Bytes of one direct read of a block, or -errno. */
-static long read_block(int direct, off_t off)
-{
-	unsigned char *buf = open_block();
-	ssize_t n;
-
-	if (!buf)
-		return -ENOMEM;
-	n = pread(direct, buf, BLOCK, off);
-	if (n < 0)
-		n = -errno;
-	munmap(buf, BLOCK);
-	return n;
-}
-
-static int write_zeros(int fd, size_t len)
-{
-	char zeros[BLOCK] = { 0 };
-
-	for (size_t done = 0; done < len;) {
-		size_t part = len - done < sizeof(zeros) ? len - done : sizeof(zeros);
-		ssize_t n = pwrite(fd, zeros, part, (off_t)done);
-
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
 
 /* The tail of a file whose size is no multiple of the block, and what lies behind it. */
 static void read_tail(struct challenge *challenge, const char *fs, int fd, int direct)
 {
-	const off_t size = 17 * BLOCK + 904;
+	const off_t size = 17 * BLOCK_BYTES + 904;
 	long n;
 
-	if (ftruncate(fd, 0) < 0 || write_zeros(fd, (size_t)size) < 0) {
-		missing(challenge, "the tail on %s: it cannot be written", fs);
+	if (ftruncate(fd, 0) < 0 || block_write_zeros(fd, (size_t)size) < 0) {
+		challenge_missing(challenge, "the tail on %s: it cannot be written", fs);
 		return;
 	}
-	n = read_block(direct, 17 * BLOCK);
+	n = block_read(direct, 17 * BLOCK_BYTES);
 	if (n >= 0)
-		produced(challenge, fs, n, "a file of 70536 bytes, read at 69632",
-			 "end of file: a size that is no multiple of 4096 leaves any of 1 to 4095");
-	n = read_block(direct, 18 * BLOCK);
+		challenge_produced(
+			challenge, fs, n, "a file of 70536 bytes, read at 69632",
+			"end of file: a size that is no multiple of 4096 leaves any of 1 to 4095");
+	n = block_read(direct, 18 * BLOCK_BYTES);
 	if (n >= 0)
-		produced(challenge, fs, n, "the same file, read at 73728", "beyond its end");
+		challenge_produced(challenge, fs, n, "the same file, read at 73728",
+				   "beyond its end");
 }
 
 static void read_hole(struct challenge *challenge, const char *fs, int fd, int direct)
 {
 	long n;
 
-	if (ftruncate(fd, 0) < 0 || ftruncate(fd, 4 * BLOCK) < 0)
+	if (ftruncate(fd, 0) < 0 || ftruncate(fd, 4 * BLOCK_BYTES) < 0)
 		return;
-	n = read_block(direct, BLOCK);
+	n = block_read(direct, BLOCK_BYTES);
 	if (n >= 0)
-		produced(challenge, fs, n, "a hole made by ftruncate, read in its middle",
-			 "zeros: a hole is data like any other");
-	if (fallocate(fd, 0, 0, 4 * BLOCK) < 0)
+		challenge_produced(challenge, fs, n, "a hole made by ftruncate, read in its middle",
+				   "zeros: a hole is data like any other");
+	if (fallocate(fd, 0, 0, 4 * BLOCK_BYTES) < 0)
 		return;
-	n = read_block(direct, 2 * BLOCK);
+	n = block_read(direct, 2 * BLOCK_BYTES);
 	if (n >= 0)
-		produced(challenge, fs, n, "blocks from fallocate that nobody wrote",
-			 "zeros: unwritten extents are not read from the device");
-}
-
-/* The truncation race: one thread moves the end of the file, another reads across it. */
-struct race {
-	int fd;
-	off_t short_size;
-	bool stop; /* set by the reader, read by the truncator; relaxed: no data hangs on it */
-};
-
-static void *truncate_to_and_fro(void *ctx)
-{
-	struct race *race = ctx;
-
-	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
-		if (ftruncate(race->fd, race->short_size) < 0 || ftruncate(race->fd, 2 * BLOCK) < 0)
-			break;
-	}
-	return NULL;
-}
-
-/* How often each count came back; index = bytes. */
-static unsigned race_reads(int direct, unsigned seen[BLOCK + 1])
-{
-	uint64_t end_ns = cost_now_ns() + RACE_NS;
-	unsigned char *buf = open_block();
-	unsigned tries = 0;
-
-	while (buf && tries < RACE_TRIES && cost_now_ns() < end_ns) {
-		ssize_t n = pread(direct, buf, BLOCK, BLOCK);
-
-		if (n >= 0 && n <= BLOCK)
-			seen[n]++;
-		tries++;
-	}
-	if (buf)
-		munmap(buf, BLOCK);
-	return tries;
-}
-
-static void say_race(struct challenge *challenge, const char *fs, off_t size, unsigned tries,
-		     const unsigned seen[BLOCK + 1])
-{
-	char how[224];
-
-	for (long n = 1; n < BLOCK; n++) {
-		if (!seen[n])
-			continue;
-		snprintf(how, sizeof(how),
-			 "another thread truncates to %lld and 8192 bytes in turn, read at 4096: "
-			 "%u of %u reads",
-			 (long long)size, seen[n], tries);
-		produced(challenge, fs, n, how,
-			 "the end of file moved about the read; each count was true once");
-		return;
-	}
-	missing(challenge, "the race on %s did not show in %u reads (truncating to %lld)", fs,
-		tries, (long long)size);
-}
-
-static void race_truncation(struct challenge *challenge, const char *fs, int fd, int direct,
-			    off_t short_size)
-{
-	struct race race = { .fd = fd, .short_size = short_size };
-	unsigned seen[BLOCK + 1] = { 0 };
-	pthread_t thread;
-	unsigned tries;
-
-	if (ftruncate(fd, 0) < 0 || write_zeros(fd, 2 * BLOCK) < 0 ||
-	    pthread_create(&thread, NULL, truncate_to_and_fro, &race)) {
-		missing(challenge, "the truncation race on %s: no file or no thread", fs);
-		return;
-	}
-	tries = race_reads(direct, seen);
-	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	say_race(challenge, fs, short_size, tries, seen);
+		challenge_produced(challenge, fs, n, "blocks from fallocate that nobody wrote",
+				   "zeros: unwritten extents are not read from the device");
 }
 
 /* What every file system can show: fd and direct are two descriptions of one scratch file. */
@@ -235,8 +66,8 @@ static void on_file_system(struct challenge *challenge, const char *fs, int fd, 
 {
 	read_tail(challenge, fs, fd, direct);
 	read_hole(challenge, fs, fd, direct);
-	race_truncation(challenge, fs, fd, direct, BLOCK + 100);
-	race_truncation(challenge, fs, fd, direct, BLOCK + 512);
+	challenge_race(challenge, fs, fd, direct, BLOCK_BYTES + 100);
+	challenge_race(challenge, fs, fd, direct, BLOCK_BYTES + 512);
 }
 
 static void on_place(struct challenge *challenge, const struct place *place)
@@ -247,8 +78,8 @@ static void on_place(struct challenge *challenge, const struct place *place)
 	if (direct >= 0)
 		on_file_system(challenge, place->fs, fd, direct);
 	else
-		missing(challenge, "%s: no direct scratch file: %s", place->path,
-			check_errno(direct));
+		challenge_missing(challenge, "%s: no direct scratch file: %s", place->path,
+				  check_errno(direct));
 	if (direct >= 0)
 		close(direct);
 	if (fd >= 0)
@@ -264,7 +95,7 @@ static void on_memory(struct challenge *challenge)
 		read_tail(challenge, "tmpfs", fd, direct);
 		close(direct);
 	} else {
-		missing(challenge, "tmpfs: O_DIRECT is refused: %s", check_errno(direct));
+		challenge_missing(challenge, "tmpfs: O_DIRECT is refused: %s", check_errno(direct));
 	}
 	if (fd >= 0)
 		close(fd);
@@ -277,20 +108,22 @@ static void on_device_end(struct challenge *challenge)
 	long n;
 
 	if (err < 0) {
-		missing(challenge, "the end of a device: no loop device: %s (needs root)",
-			check_errno(err));
+		challenge_missing(challenge, "the end of a device: no loop device: %s (needs root)",
+				  check_errno(err));
 		return;
 	}
 	direct = place_reopen(image.loop, O_RDONLY | O_DIRECT);
-	n = direct < 0 ? direct : read_block(direct, 0);
+	n = direct < 0 ? direct : block_read(direct, 0);
 	if (n >= 0)
-		produced(challenge, "block device", n,
-			 "a loop device of 1 MiB + 1536 bytes, read at 0", "the ordinary case");
-	n = direct < 0 ? direct : read_block(direct, 1 << 20);
+		challenge_produced(challenge, "block device", n,
+				   "a loop device of 1 MiB + 1536 bytes, read at 0",
+				   "the ordinary case");
+	n = direct < 0 ? direct : block_read(direct, 1 << 20);
 	if (n >= 0)
-		produced(challenge, "block device", n,
-			 "the same device, read at 1 MiB: its size is no multiple of 4096",
-			 "end of device: any multiple of its 512-byte sectors");
+		challenge_produced(
+			challenge, "block device", n,
+			"the same device, read at 1 MiB: its size is no multiple of 4096",
+			"end of device: any multiple of its 512-byte sectors");
 	if (direct >= 0)
 		close(direct);
 	image_close(&image);
@@ -302,9 +135,9 @@ static bool is_inline(int fd)
 	union {
 		struct fiemap map;
 		char room[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
-	} ask = {
-		.map = { .fm_length = BLOCK, .fm_flags = FIEMAP_FLAG_SYNC, .fm_extent_count = 1 }
-	};
+	} ask = { .map = { .fm_length = BLOCK_BYTES,
+			   .fm_flags = FIEMAP_FLAG_SYNC,
+			   .fm_extent_count = 1 } };
 
 	return !ioctl(fd, FS_IOC_FIEMAP, &ask.map) && ask.map.fm_mapped_extents == 1 &&
 	       ask.map.fm_extents[0].fe_flags & FIEMAP_EXTENT_DATA_INLINE;
@@ -319,17 +152,20 @@ static void read_inline(struct challenge *challenge, const char *fs, int mount, 
 	long n;
 
 	if (!direct)
-		direct = write_zeros(fd, len) < 0 ? -EIO : place_reopen(fd, O_RDONLY | O_DIRECT);
-	n = direct < 0 ? direct : read_block(direct, 0);
+		direct = block_write_zeros(fd, len) < 0 ? -EIO :
+							  place_reopen(fd, O_RDONLY | O_DIRECT);
+	n = direct < 0 ? direct : block_read(direct, 0);
 	snprintf(how, sizeof(how), "a file of %zu bytes kept inline, read at 0", len);
 	if (n >= 0 && !is_inline(fd))
-		missing(challenge, "%s: a file of %zu bytes was not kept inline", fs, len);
+		challenge_missing(challenge, "%s: a file of %zu bytes was not kept inline", fs,
+				  len);
 	else if (n >= 0)
-		produced(challenge, fs, n, how,
-			 "end of file again, but there is no block to read directly: the page "
-			 "cache served it");
+		challenge_produced(
+			challenge, fs, n, how,
+			"end of file again, but there is no block to read directly: the page "
+			"cache served it");
 	else
-		missing(challenge, "%s inline: %s", fs, check_errno(n));
+		challenge_missing(challenge, "%s inline: %s", fs, check_errno(n));
 	if (direct >= 0)
 		close(direct);
 	if (fd >= 0)
@@ -389,8 +225,8 @@ static void on_image(struct challenge *challenge, size_t idx)
 	if (!err)
 		images[idx].run(challenge, image.mount);
 	else
-		missing(challenge, "%s image: %s: %s%s%s", fs, step, check_errno(err),
-			said[0] ? ": " : "", said);
+		challenge_missing(challenge, "%s image: %s: %s%s%s", fs, step, check_errno(err),
+				  said[0] ? ": " : "", said);
 	image_close(&image);
 }
 
@@ -403,44 +239,56 @@ static void on_fuse(struct challenge *challenge)
 	int fd, err = short_file_start(&file);
 
 	if (err < 0) {
-		missing(challenge, "FUSE: %s (needs /dev/fuse and root)", check_errno(err));
-		known(challenge, "FUSE", "1 to 4095", "the server answers with fewer bytes",
-		      "the kernel hands on what the server says");
+		challenge_missing(challenge, "FUSE: %s (needs /dev/fuse and root)",
+				  check_errno(err));
+		challenge_known(challenge, "FUSE", "1 to 4095",
+				"the server answers with fewer bytes",
+				"the kernel hands on what the server says");
 		return;
 	}
 	fd = short_file_open(&file, O_RDONLY | O_DIRECT);
 	for (size_t i = 0; fd >= 0 && i < sizeof(lens) / sizeof(lens[0]); i++) {
 		short_file_answer(&file, lens[i]);
-		long n = read_block(fd, BLOCK);
+		long n = block_read(fd, BLOCK_BYTES);
 
 		snprintf(how, sizeof(how),
 			 "a file of 65536 bytes read at 4096, the server answers %u", lens[i]);
 		if (n >= 0)
-			produced(challenge, "FUSE", n, how,
-				 "the kernel hands on what the server says: any of 1 to 4095, with "
-				 "no end of file in sight");
+			challenge_produced(
+				challenge, "FUSE", n, how,
+				"the kernel hands on what the server says: any of 1 to 4095, with "
+				"no end of file in sight");
 	}
 	if (fd >= 0)
 		close(fd);
 	else
-		missing(challenge, "FUSE: open: %s", check_errno(fd));
+		challenge_missing(challenge, "FUSE: open: %s", check_errno(fd));
 	short_file_stop(&file);
 }
 
 static void list_known(struct challenge *challenge)
 {
-	known(challenge, "NFS", "1 to 4095", "the server answers short, or a later part fails",
-	      "fs/nfs/direct.c returns the good bytes and keeps an error only when there are none");
-	known(challenge, "DAX", "1 to 4095", "a poisoned cache line inside the block",
-	      "fs/dax.c returns what it copied before the poison");
-	known(challenge, "vfat, exfat, udf", "512 to 3584",
-	      "the buffer spans two pages and the second one is not there",
-	      "fs/direct-io.c hides EFAULT after partial progress");
-	known(challenge, "ext4, xfs, btrfs, raw", "none",
-	      "the literal case: size a multiple of 4096, one reader, no other writer",
-	      "fs/iomap/direct-io.c and block/fops.c drop the count when any part fails: 0, 4096 "
-	      "or -1 (EIO, ENODATA), even with a bad 512-byte sector in the block; read it again "
-	      "by 512 to save the rest");
+	static const struct {
+		const char *file_system, *values, *how, *why;
+	} facts[] = {
+		{ "NFS", "1 to 4095", "the server answers short, or a later part fails",
+		  "fs/nfs/direct.c returns the good bytes and keeps an error only when there are "
+		  "none" },
+		{ "DAX", "1 to 4095", "a poisoned cache line inside the block",
+		  "fs/dax.c returns what it copied before the poison" },
+		{ "vfat, exfat, udf", "512 to 3584",
+		  "the buffer spans two pages and the second one is not there",
+		  "fs/direct-io.c hides EFAULT after partial progress" },
+		{ "ext4, xfs, btrfs, raw", "none",
+		  "the literal case: size a multiple of 4096, one reader, no other writer",
+		  "fs/iomap/direct-io.c and block/fops.c drop the count when any part fails: 0, "
+		  "4096 or -1 (EIO, ENODATA), even with a bad 512-byte sector in the block; read "
+		  "it again by 512 to save the rest" },
+	};
+
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+		challenge_known(challenge, facts[i].file_system, facts[i].values, facts[i].how,
+				facts[i].why);
 }
 
 void challenge_run(struct challenge *challenge, const struct place *place)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "tools/probe/place.h"
 
@@ -36,6 +37,25 @@ struct challenge {
 	size_t missing_nr;
 	char missing[8][160];
 };
+
+/* Note what a read returned here. */
+void challenge_produced(struct challenge *challenge, const char *file_system, long returned,
+			const char *how, const char *why);
+
+/* Note what is known from the kernel's source. */
+void challenge_known(struct challenge *challenge, const char *file_system, const char *values,
+		     const char *how, const char *why);
+
+/* Note what could not be tried, and why. */
+void challenge_missing(struct challenge *challenge, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * Let a thread truncate a file to short_size and to two blocks in turn while the second block
+ * is read: fd and direct are two descriptions of a scratch file. Notes the first new value seen.
+ */
+void challenge_race(struct challenge *challenge, const char *fs, int fd, int direct,
+		    off_t short_size);
 
 /* Try all this machine can; at most a few seconds. Leaves nothing behind, even when killed. */
 void challenge_run(struct challenge *challenge, const struct place *place);

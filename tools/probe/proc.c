@@ -35,7 +35,7 @@ int64_t proc_number(const char *path, int64_t missing)
 
 int64_t proc_field(const char *path, const char *key, int64_t missing)
 {
-	char text[4096];
+	char text[4096] = "";
 	size_t len = strlen(key);
 
 	if (proc_text(path, text, sizeof(text)) <= 0)
