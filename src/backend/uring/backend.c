@@ -1,5 +1,4 @@
 /* The io_uring backend as the engine sees it: the table of its functions. */
-#include <errno.h>
 #include <time.h>
 
 #include "backend/uring/backend.h"
@@ -12,14 +11,6 @@ static int64_t now(void *state)
 	(void)state;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-/* It polls readable, deferred work included. */
-static int ring_fd(void *state)
-{
-	const struct uring *u = state;
-
-	return u->iopoll ? -EOPNOTSUPP : u->q.fd;
 }
 
 static void stats(void *state, struct sl_backend_stats *ret_stats)
@@ -51,6 +42,6 @@ const struct sl_backend sl_backend_uring = {
 	.unmap = uring_unmap,
 	.keep = uring_keep,
 	.unkeep = uring_unkeep,
-	.fd = ring_fd,
+	.fd = uring_fd,
 	.stats = stats,
 };

@@ -104,7 +104,7 @@ static struct uring *create(const struct sl_backend_open *args)
 	u->depth = args->depth;
 	u->allocator = *args->allocator;
 	u->bytes = layout.bytes;
-	u->wake_fd = -1;
+	u->wake_fd = u->ready_fd = -1;
 	return u;
 }
 
@@ -220,6 +220,7 @@ void uring_close(void *state, bool forked)
 	(void)forked;
 	uring_queue_close(&u->q);
 	uring_wake_fini(u);
+	uring_embed_fini(u);
 	uring_pools_fini(u);
 	allocator.free(allocator.ctx, u, u->bytes);
 }

@@ -150,6 +150,10 @@ int uring_wait(void *state, unsigned nr, int64_t deadline_ns)
 	err = enter(u, &wait);
 	if (SL_UNLIKELY(uring_queue_overflowed(&u->q)))
 		u->overflows++;
+	if (SL_UNLIKELY(u->ready_fd >= 0))
+		uring_embed_begin(u);
 	uring_reap(u);
+	if (SL_UNLIKELY(u->ready_fd >= 0))
+		uring_embed_end(u);
 	return err;
 }

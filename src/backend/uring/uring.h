@@ -94,7 +94,8 @@ struct uring {
 	struct sl_slot *known_tail;
 	uint64_t overflows;
 	uint64_t native;
-	int wake_fd; /* -1 with wake_by_message */
+	int wake_fd;  /* -1 with wake_by_message */
+	int ready_fd; /* -1: nobody watches us from another loop */
 
 	struct msghdr *messages; /* by slot index, for vectors on sockets */
 	uint64_t *cancel_data;	 /* by slot index; 0: none */
@@ -165,6 +166,12 @@ void uring_wake_arm(struct uring *u);
 void uring_wake_seen(struct uring *u);
 int uring_wake_sleep(struct uring *u, int64_t deadline_ns);
 void uring_wake(void *state);
+
+/* embed.c */
+int uring_fd(void *state);
+void uring_embed_fini(struct uring *u);
+void uring_embed_begin(struct uring *u);
+void uring_embed_end(struct uring *u);
 
 /* pool.c, buffers.c, files.c */
 int uring_pool_add(void *state, void *base, uint32_t buf_bytes, uint32_t count);
