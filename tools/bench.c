@@ -326,7 +326,7 @@ static int load_run(const char *path, struct jsonread **ret_run)
 {
 	int err = compare_load(path, ret_run);
 
-	if (err == -EILSEQ || err == -EBADMSG)
+	if (err == -EILSEQ || err == -E2BIG || err == -EBADMSG)
 		return cli_fail(CLI_USAGE, path, "not a saved run of this version",
 				"name a file written by `sluice bench --save`");
 	return err ? cli_fail_errno(path, err, NULL) : CLI_DONE;
@@ -372,12 +372,20 @@ static int compare_with_saved(struct bench *b)
 	return code;
 }
 
+/* A reader that went away wants no message. */
+static int output_failed(void)
+{
+	if (errno == EPIPE)
+		return CLI_IO;
+	return cli_fail(CLI_IO, "output", "cannot be written", "is the disk full?");
+}
+
 static int report_run(struct bench *b)
 {
 	int err = CLI_DONE;
 
 	if (b->json && !b->before)
-		err = bench_report_json(stdout, &b->report) ? CLI_IO : CLI_DONE;
+		err = bench_report_json(stdout, &b->report) ? output_failed() : CLI_DONE;
 	else if (!b->json)
 		bench_report_table_foot(stdout, &b->report);
 	if (!err && b->save_path)
@@ -389,10 +397,33 @@ static int report_run(struct bench *b)
 	return err ? err : verdict_of_run(b);
 }
 
+/* Half a minute of work must not end at a path that could never be written. */
+static int check_output(const char *path)
+{
+	char parent[4096];
+	char *slash;
+
+	if (!path || access(path, W_OK) == 0)
+		return CLI_DONE;
+	if (errno != ENOENT)
+		return cli_fail_errno(path, errno, NULL);
+	snprintf(parent, sizeof(parent), "%s", path);
+	slash = strrchr(parent, '/');
+	if (slash)
+		slash[slash == parent] = '\0';
+	if (access(slash ? parent : ".", W_OK | X_OK) < 0)
+		return cli_fail_errno(path, errno, NULL);
+	return CLI_DONE;
+}
+
 static int run(struct bench *b)
 {
 	int err = look_at_path(b);
 
+	if (!err)
+		err = check_output(b->html_path);
+	if (!err)
+		err = check_output(b->save_path);
 	if (!err && plan_needs_file(&b->plan))
 		err = b->path_is_file ? use_file(b) : make_file(b);
 	if (err)

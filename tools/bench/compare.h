@@ -12,7 +12,8 @@
  * @path: a file written by --save or --json.
  * @ret_run: the run, to be freed with jsonread_free().
  *
- * Return: 0; -errno of opening or reading; -EILSEQ: no JSON; -EBADMSG: JSON, but no run of ours.
+ * Return: 0; -errno of opening or reading; -EILSEQ, -E2BIG: no JSON; -EBADMSG: JSON, but no run
+ * of ours.
  */
 int compare_load(const char *path, struct jsonread **ret_run);
 

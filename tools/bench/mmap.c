@@ -5,7 +5,7 @@
 
 #include "mechanisms.h"
 
-/* Mapped pages cannot be dropped from the page cache, so a cold workload unmaps after each block. */
+/* Mapped pages cannot be dropped from the page cache: a cold workload unmaps after each block. */
 static int map_begin(struct contender *c)
 {
 	int prot = c->work->write_percent ? PROT_READ | PROT_WRITE : PROT_READ;

@@ -11,7 +11,7 @@
 /* More lines than this in one chart cannot be told apart. */
 #define LINES_MAX 8
 
-/* Light by default, dark where the reader's system is. Both palettes keep 4.5:1 against the page. */
+/* Light, or dark where the reader's system is; text keeps a contrast of 4.5:1 in both. */
 static const char style[] =
 	":root{--bg:#fff;--fg:#1b1f24;--dim:#59636e;--rule:#d8dee4;--soft:#f6f8fa;--best:#1a7f37;"
 	"--k0:#1a7f37;--k1:#0969da;--k2:#bc4c00;--k3:#8250df;--k4:#bf3989;--k5:#0f766e;"
@@ -35,7 +35,8 @@ static const char style[] =
 	".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(30rem,100%),1fr));"
 	"gap:1rem}figure{margin:0;border:1px solid var(--rule);border-radius:6px;padding:.6rem}"
 	"figcaption{font-weight:600;font-size:.95rem}svg{width:100%;height:auto}\n"
-	"svg text{fill:var(--fg);font:12px system-ui,sans-serif}svg .tick,svg .axis{fill:var(--dim)}"
+	"svg text{fill:var(--fg);font:12px system-ui,sans-serif}"
+	"svg .tick,svg .axis{fill:var(--dim)}"
 	"svg .mid{text-anchor:middle}svg .end{text-anchor:end}svg .strong{font-weight:600;"
 	"fill:var(--best)}.grid{stroke:var(--rule);fill:none}.whisker{stroke:var(--fg);fill:none;"
 	"stroke-width:1.5}.dot{fill:var(--k1)}.dot.best{fill:var(--best)}"
@@ -306,8 +307,9 @@ static void heading(FILE *out, const struct report *r)
 	element(out, "p", "dim", line);
 	element(out, "p", NULL,
 		"Contenders run interleaved in random order; each is compared with the recommended "
-		"one by the median of paired ratios of CPU time per operation, kernel helper threads "
-		"counted, with its 95 % interval. Less is better. A percentile without enough samples "
+		"one by the median of paired ratios of CPU time per operation, kernel helper "
+		"threads counted, with its 95 % interval. Less is better. A percentile without enough "
+		"samples "
 		"is left out.");
 	snprintf(line, sizeof(line), "%s (seed %llu, %.0f s, sluice %s)", r->command,
 		 (unsigned long long)r->seed, r->seconds, SLUICE_VERSION);

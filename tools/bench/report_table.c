@@ -9,6 +9,7 @@
 
 #define NAME_WIDTH 29
 #define WIDTH	   100
+#define INDENT	   13
 #define REASONS	   2
 
 /* Columns on the screen: bytes that continue a UTF-8 character take none. */
@@ -42,26 +43,22 @@ static void right(FILE *out, const char *text, int width)
 /* Prints "label  text", the text wrapped and indented under itself. */
 static void paragraph(FILE *out, const char *label, const char *text)
 {
-	int indent = 13, at = indent;
+	int at = INDENT;
 
-	fprintf(out, "  %s%-10s%s ", term_style(out, TERM_DIM), label, term_style(out, TERM_PLAIN));
+	fprintf(out, "  %s%-10s%s", term_style(out, TERM_DIM), label, term_style(out, TERM_PLAIN));
 	while (*text) {
 		size_t len = strcspn(text, " ");
 		char word[256];
 
 		snprintf(word, sizeof(word), "%.*s", (int)len, text);
-		if (at > indent && at + columns(word) > WIDTH) {
+		if (at > INDENT && at + 1 + columns(word) > WIDTH) {
 			fputc('\n', out);
-			pad(out, indent);
-			at = indent;
+			pad(out, INDENT - 1);
+			at = INDENT - 1;
 		}
-		fputs(word, out);
+		fprintf(out, " %s", word);
 		at += columns(word) + 1;
-		text += len;
-		if (*text == ' ') {
-			fputc(' ', out);
-			text++;
-		}
+		text += len + (text[len] == ' ');
 	}
 	fputc('\n', out);
 }
@@ -133,12 +130,12 @@ static void head_of_columns(FILE *out, const struct field *f)
 	fputs(term_style(out, TERM_DIM), out);
 	left(out, "", 2 + NAME_WIDTH);
 	right(out, "CPU/op", 9);
-	right(out, "CPU vs best", 19);
+	right(out, "CPU vs best", 18);
 	right(out, "ops/s", 9);
 	right(out, "p50", 9);
 	right(out, "p99", 9);
 	right(out, extra_title(&f->work), 9);
-	right(out, "calls", 7);
+	right(out, "calls", 6);
 	fprintf(out, "%s\n", term_style(out, TERM_PLAIN));
 }
 
@@ -178,16 +175,16 @@ static void row(FILE *out, const struct field *f, size_t idx)
 	fputs(mark_of(f, idx), out);
 	left(out, c->name, NAME_WIDTH);
 	right(out, advice_duration(s->cpu_ns.median, buf), 9);
-	right(out, ratio_column(s, best, buf, sizeof(buf)), 19);
+	right(out, ratio_column(s, best, buf, sizeof(buf)), 18);
 	right(out, advice_count(s->ops_per_s, buf), 9);
 	right(out, advice_duration(s->p50_ns, buf), 9);
 	right(out, advice_duration(s->p99_ns, buf), 9);
 	right(out, extra_value(f, idx, buf), 9);
 	if (isnan(s->calls))
-		right(out, "?", 7);
+		right(out, "?", 6);
 	else {
 		snprintf(buf, sizeof(buf), "%.2f", s->calls);
-		right(out, buf, 7);
+		right(out, buf, 6);
 	}
 	fprintf(out, "%s\n", term_style(out, TERM_PLAIN));
 }

@@ -5,7 +5,7 @@
 #include "field.h"
 #include "mechanisms.h"
 
-/* Contenders this close to the least CPU count as equals: then wall clock, then simplicity decide. */
+/* So close to the least CPU contenders count as equals: wall clock, then simplicity decide. */
 #define EQUAL_CPU  1.05
 #define EQUAL_WALL 1.05
 /* Half widths of the intervals beyond which the machine was too noisy. */

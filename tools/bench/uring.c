@@ -186,7 +186,7 @@ static int ring_start(struct contender *c, unsigned slot, struct stream_op op)
 	return 0;
 }
 
-/* uring_queue_submit() enters the kernel unless a polling thread is awake and nothing is awaited. */
+/* uring_queue_submit() enters the kernel unless a poller is awake and nothing is awaited. */
 static int enter(struct contender *c, struct uring *s, const struct uring_queue_wait *wait)
 {
 	bool sleeps = uring_queue_sq_flags(&s->q) & SL_URING_SQ_NEED_WAKEUP;
@@ -244,7 +244,7 @@ const struct mechanism mechanism_uring = {
 const struct mechanism mechanism_uring_registered = {
 	.name = "io_uring-fixed",
 	.about = "io_uring with registered buffers and a registered file",
-	.why = "one system call serves many requests, and pages are pinned once instead of each time",
+	.why = "one system call serves many requests, and pages are pinned once, not each time",
 	.unless = "buffers come and go, or the limit on locked memory is small",
 	.simplicity = 11,
 	.kind = WORKLOAD_BLOCKS,

@@ -1,0 +1,390 @@
+#!/usr/bin/env python3
+"""test_bench.py: sluice bench: its JSON, HTML and text, what proves a contender void, its exit codes, and what stays behind."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.dom.minidom
+
+from command import Sluice, Tap
+
+NOBODY = 65534
+NUMBER = (int, float)
+OPTIONAL = (int, float, type(None))
+TEXT = (str, type(None))
+RUN_KEYS = {"tool": str, "version": str, "schema": int, "command": str, "path": str, "file_bytes": int, "seed": int,
+            "seconds": NUMBER, "machine": dict, "workloads": list}
+MACHINE_KEYS = {"kernel": str, "cpu": TEXT, "cores": int, "memory_bytes": int, "memlock_bytes": OPTIONAL,
+                "file_system": TEXT, "mount_options": TEXT, "mount_point": TEXT, "journal": TEXT, "device": dict,
+                "load": NUMBER, "noise": dict}
+NOISE_KEYS = {"cpu_pressure": OPTIONAL, "io_pressure": OPTIONAL, "steal": OPTIONAL, "seconds": NUMBER}
+DEVICE_KEYS = {"name": TEXT, "scheduler": TEXT, "write_cache": TEXT, "logical_block_bytes": int, "read_ahead_kib": int,
+               "rotational": bool}
+WORKLOAD_KEYS = {"name": str, "title": str, "block_bytes": int, "write_percent": int, "best": TEXT, "verdict": str,
+                 "advice": dict, "rounds": int, "rounds_disturbed": int, "block_target_ns": int, "state": str,
+                 "cpu_spread": OPTIONAL, "wall_spread": OPTIONAL, "noise": dict, "contenders": list}
+ADVICE_KEYS = {"choose": TEXT, "because": TEXT, "unless": TEXT, "faster": TEXT, "noise": TEXT}
+CONTENDER_KEYS = {"name": str, "mechanism": str, "depth": int, "mode": TEXT, "status": str, "reason": str, "about": str,
+                  "settings": TEXT, "rank": OPTIONAL, "verdict": TEXT, "ops_per_s": OPTIONAL, "cpu_ns_per_op": OPTIONAL,
+                  "p50_ns": OPTIONAL, "p99_ns": OPTIONAL, "p999_ns": OPTIONAL, "syscalls_per_op": OPTIONAL,
+                  "page_cache_bytes": OPTIONAL, "bytes_copied_per_byte": OPTIONAL, "ratio_to_best": (dict, type(None)),
+                  "wall_ratio_to_best": (dict, type(None))}
+RAN_KEYS = {"cpu_ns_interval": dict, "wall_ns_per_op": NUMBER, "latency_samples": int, "switches_per_op": NUMBER,
+            "ops_per_block": int, "rounds": int, "dropped_early": bool, "cpu_ns_rounds": list, "wall_ns_rounds": list}
+INTERVAL_KEYS = {"median": NUMBER, "low": NUMBER, "high": NUMBER}
+SMALL = ("--seconds", "1", "--size", "8M")
+
+
+def holds(tap, sentence, truth, detail):
+    """One check: a truth, and what to print when it is none."""
+    tap.check(sentence, [] if truth else str(detail).splitlines() or ["it does not hold"])
+
+
+def members(what, value, keys):
+    """An object has exactly these members, of these types."""
+    problems = [f"{what}: members {sorted(set(value) ^ set(keys))} are missing or unknown"] if set(value) != set(keys) else []
+    return problems + [f"{what}.{key} is {value[key]!r}" for key, kind in keys.items()
+                       if key in value and not isinstance(value[key], kind)]
+
+
+def contender_shape(contender):
+    keys = dict(CONTENDER_KEYS)
+    if contender["rank"] is not None:
+        keys.update(RAN_KEYS)
+        if contender["mode"] == "direct":
+            keys["direct_proven"] = bool
+    problems = members(contender["name"], contender, keys)
+    for key in ("ratio_to_best", "wall_ratio_to_best", "cpu_ns_interval"):
+        if contender.get(key) is not None:
+            problems += members(f"{contender['name']}.{key}", contender[key], INTERVAL_KEYS)
+    return problems
+
+
+def shape(run):
+    """Does a run follow docs/json/bench.md?"""
+    problems = members("run", run, RUN_KEYS) + members("machine", run["machine"], MACHINE_KEYS)
+    problems += members("device", run["machine"]["device"], DEVICE_KEYS)
+    problems += members("noise", run["machine"]["noise"], NOISE_KEYS)
+    for workload in run["workloads"]:
+        problems += members(workload["name"], workload, WORKLOAD_KEYS)
+        problems += members("advice", workload["advice"], ADVICE_KEYS)
+        problems += members("noise", workload["noise"], NOISE_KEYS)
+        for contender in workload["contenders"]:
+            problems += contender_shape(contender)
+    return problems
+
+
+def sane(run):
+    """Void and unavailable contenders have a reason and no rank; percentiles have samples; the best is rank 1."""
+    problems = []
+    for workload in run["workloads"]:
+        ranked = [c for c in workload["contenders"] if c["rank"] is not None]
+        if [c["rank"] for c in ranked] != list(range(1, len(ranked) + 1)):
+            problems.append(f"{workload['name']}: ranks {[c['rank'] for c in ranked]}")
+        if workload["best"] != (ranked[0]["name"] if ranked else None):
+            problems.append(f"{workload['name']}: best is {workload['best']}")
+        if len({c["name"] for c in workload["contenders"]}) != len(workload["contenders"]):
+            problems.append(f"{workload['name']}: a name comes twice")
+        for c in workload["contenders"]:
+            if (c["status"] == "ran") != (c["rank"] is not None) or not c["reason"]:
+                problems.append(f"{c['name']}: {c['status']}, rank {c['rank']}, reason {c['reason']!r}")
+        for c in ranked:
+            for key, needed in (("p50_ns", 20), ("p99_ns", 1000), ("p999_ns", 10000)):
+                if (c[key] is not None) != (c["latency_samples"] >= needed):
+                    problems.append(f"{c['name']}: {key} {c[key]} of {c['latency_samples']} samples")
+            r = c["ratio_to_best"]
+            if not r["low"] <= r["median"] <= r["high"]:
+                problems.append(f"{c['name']}: {r}")
+    return problems
+
+
+def documented():
+    """docs/json/bench.md names every member."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "json", "bench.md")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    names = {*RUN_KEYS, *MACHINE_KEYS, *NOISE_KEYS, *DEVICE_KEYS, *WORKLOAD_KEYS, *ADVICE_KEYS, *CONTENDER_KEYS, *RAN_KEYS,
+             *INTERVAL_KEYS, "direct_proven"}
+    return [f"not in docs/json/bench.md: {name}" for name in names if f"`{name}`" not in text]
+
+
+def parsed(done):
+    """The JSON of a finished run; None (and no crash) when stdout is anything else."""
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        return None
+
+
+def contenders(run, workload):
+    found = [w for w in (run or {"workloads": []})["workloads"] if w["name"] == workload]
+    return {c["name"]: c for c in found[0]["contenders"]} if found else {}
+
+
+def short_run(tap, sluice, directory):
+    done = sluice.run("bench", "--json", *SMALL, "--only", "read-*,append,send,idle-10,pread,mmap,libaio,O_DSYNC,sendfile,"
+                      "MSG_ZEROCOPY,poll,epoll", directory)
+    run = parsed(done)
+    holds(tap, "a short run prints one JSON object and nothing else on stdout", run is not None and done.returncode in (0, 1),
+              f"exit {done.returncode}\n{done.stdout[:500]}\n{done.stderr}")
+    if not run:
+        return
+    holds(tap, "progress stays away from a stderr that is no terminal", done.stderr == "", done.stderr)
+    problems = shape(run) + sane(run) + documented()
+    holds(tap, "the JSON has the documented members", not problems, "\n".join(problems[:20]))
+    names = [w["name"] for w in run["workloads"]]
+    holds(tap, "--only chooses workloads and contenders", names == ["read-cached", "read-direct", "append", "send", "idle-10"]
+              and {c["mechanism"] for w in run["workloads"] for c in w["contenders"]} ==
+              {"pread", "mmap", "libaio", "O_DSYNC", "sendfile", "MSG_ZEROCOPY", "poll", "epoll"}, str(names))
+    cached = contenders(run, "read-cached")
+    holds(tap, "system calls are counted", cached["pread"]["syscalls_per_op"] == 1 and cached["mmap"]["syscalls_per_op"] == 0,
+              str(cached["pread"]))
+    zero = contenders(run, "send").get("MSG_ZEROCOPY", {})
+    holds(tap, "a zero-copy send says whether it was copied", zero.get("status") != "ran" or
+              (1 <= zero["bytes_copied_per_byte"] <= 2 and "copied" in (zero["settings"] or "")), str(zero))
+
+
+def every_contender(tap, sluice, directory):
+    """All of them, one short turn each: whoever cannot run says why, and nobody reads the wrong bytes."""
+    done = sluice.run("bench", "--json", "--seconds", "1", "--size", "8M", directory)
+    run = parsed(done)
+    holds(tap, "every workload runs with every contender", run is not None and len(run["workloads"]) == 10,
+              f"exit {done.returncode}: {done.stderr}")
+    if not run:
+        return
+    problems = shape(run) + sane(run)
+    holds(tap, "their JSON has the documented members too", not problems, "\n".join(problems[:20]))
+    wrong = [c["reason"] for w in run["workloads"] for c in w["contenders"] if "did not hold" in c["reason"] or
+             "failed while running" in c["reason"]]
+    holds(tap, "nobody fails or reads other data than the file's", not wrong, "\n".join(wrong))
+    select = contenders(run, "idle-10000").get("select")
+    holds(tap, "select is void beyond FD_SETSIZE", select and
+              (select["status"] == "unavailable" and "open files" in select["reason"] or
+               select["status"] == "void" and "FD_SETSIZE" in select["reason"]), str(select))
+
+
+def lies_are_void(tap, sluice):
+    """tmpfs opens with O_DIRECT and reads from memory all the same: the proof must find out."""
+    if not os.path.isdir("/dev/shm") or not os.access("/dev/shm", os.W_OK):
+        tap.skip("an O_DIRECT that is none is void", "no tmpfs at /dev/shm that one may write")
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        done = sluice.run("bench", "--json", *SMALL, "--only", "read-direct,append,pread,libaio,O_DSYNC", directory)
+        run = parsed(done)
+    direct, append = contenders(run, "read-direct"), contenders(run, "append")
+    good = [c for c in direct.values() if c["status"] == "void" and "memory" in c["reason"] or
+            c["status"] == "unavailable" and "O_DIRECT" in c["reason"]]
+    holds(tap, "an O_DIRECT that is none is void", direct and len(good) == len(direct), str([*direct.values()][:1]))
+    holds(tap, "durability in memory is void", append and append["O_DSYNC"]["status"] == "void" and
+              "memory" in append["O_DSYNC"]["reason"], str(append))
+    holds(tap, "a run in which nobody can be ranked is bad news", done.returncode == 1, f"exit {done.returncode}")
+
+
+def text_report(tap, sluice, directory):
+    done = sluice.run("bench", *SMALL, "--only", "read-cached,pread,mmap,preadv", directory)
+    holds(tap, "the table says what to use, because, unless and how noisy it was", done.returncode in (0, 1) and
+              all(word in done.stdout for word in ("RECOMMEND", "because", "unless", "noise", "★", "in short")),
+              f"exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    wide = [line for line in done.stdout.splitlines() if len(line) > 100]
+    holds(tap, "no line is wider than 100 columns", not wide, "\n".join(wide))
+    holds(tap, "a file gets no escape sequences", "\033" not in done.stdout, done.stdout[:200])
+
+
+def html_report(tap, sluice, directory):
+    with tempfile.TemporaryDirectory() as other:
+        page = os.path.join(other, "report.html")
+        sluice.run("bench", "--json", *SMALL, "--only", "read-direct,pread,libaio", "--html", page, directory)
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+    try:
+        xml.dom.minidom.parseString(text)
+        problem = ""
+    except Exception as error:  # whatever the parser says is the answer
+        problem = str(error)
+    holds(tap, "the page is well-formed", not problem, problem)
+    loads = re.findall(r"(?:https?:|//[a-z]|<script|<link|<img|@import|url\()", text)
+    holds(tap, "the page needs nothing from elsewhere", not loads, str(loads))
+    holds(tap, "the page has its charts, with titles, in light and dark", text.count("<svg") >= 2 and
+              text.count("<svg") == text.count('role="img"><title>') and "prefers-color-scheme:dark" in text,
+              f"{text.count('<svg')} charts")
+
+
+def save_and_compare(tap, sluice, directory):
+    with tempfile.TemporaryDirectory() as other:
+        saved = os.path.join(other, "run.json")
+        first = sluice.run("bench", "--json", *SMALL, "--only", "read-cached,pread,mmap", "--save", saved, directory)
+        with open(saved, encoding="utf-8") as file:
+            holds(tap, "--save keeps what --json prints", json.load(file) == parsed(first), "they differ")
+        same = sluice.run("bench", "--compare", saved, saved)
+        holds(tap, "a run compared with itself is no worse", same.returncode == 0 and "1.00×" in same.stdout and
+                  "slower" not in same.stdout, same.stdout + same.stderr)
+        with open(saved, encoding="utf-8") as file:
+            run = json.load(file)
+        for contender in run["workloads"][0]["contenders"]:
+            contender["cpu_ns_rounds"] = [3 * ns for ns in contender["cpu_ns_rounds"]]
+        slow = os.path.join(other, "slow.json")
+        with open(slow, "w", encoding="utf-8") as file:
+            json.dump(run, file)
+        worse = sluice.run("bench", "--compare", saved, slow, "--json")
+        answer = parsed(worse) or {"changes": [], "worse": None}
+        holds(tap, "three times the CPU is slower, and bad news", worse.returncode == 1 and answer["worse"] is True and
+                  all(2.5 < c["ratio"]["median"] < 3.5 for c in answer["changes"]) and answer["changes"], str(answer))
+        now = sluice.run("bench", *SMALL, "--only", "read-cached,pread,mmap", "--compare", saved, directory)
+        holds(tap, "a new run is compared with a saved one", now.returncode in (0, 1) and "->" in now.stdout, now.stdout)
+        junk = os.path.join(other, "junk.json")
+        for text in ("", "{", '{"tool": "sluice bench"}', "[" * 100):
+            with open(junk, "w", encoding="utf-8") as file:
+                file.write(text)
+            done = sluice.run("bench", "--compare", junk, saved)
+            holds(tap, f"--compare refuses {text[:24]!r}", done.returncode == 2 and "not a saved run" in done.stderr, done.stderr)
+
+
+def refusals(tap, sluice, directory):
+    cases = [
+        (["--nonsense"], 2, "unknown"),
+        (["--only", "nonsense"], 2, "neither a workload nor a contender"),
+        (["--rw", "sideways"], 2, "neither a workload nor a contender"),
+        (["--qd", "0"], 2, "depths"),
+        (["--bs", "100"], 2, "--bs"),
+        (["--bs", "1000"], 2, "multiple of 512"),
+        (["--size", "1"], 2, "--size"),
+        (["/nonexistent/place"], 2, "/nonexistent/place: No such file or directory;"),
+        (["/dev/null"], 2, "neither a directory nor a regular file"),
+        (["--compare", "/nonexistent/run.json", directory], 2, "/nonexistent/run.json: No such file"),
+        (["--html", "/nonexistent/page.html", *SMALL, "--only", "read-cached,pread", directory], 2, "/nonexistent/page.html"),
+    ]
+    for arguments, code, words in cases:
+        done = sluice.run("bench", *arguments)
+        holds(tap, f"bench {' '.join(arguments[:2])} is refused with a reason", done.returncode == code and words in done.stderr
+                  and done.stderr.startswith("sluice bench: ") and "; " in done.stderr,
+                  f"exit {done.returncode}: {done.stderr}")
+
+
+def closed_output(tap, sluice, directory):
+    if not os.path.exists("/dev/full"):
+        tap.skip("a full output is an I/O error", "no /dev/full")
+        return
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = sluice.run("bench", "--json", *SMALL, "--only", "idle-10,poll", directory, stdout=full)
+    holds(tap, "a full output is an I/O error", done.returncode == 4 and done.stderr, f"exit {done.returncode}: {done.stderr}")
+
+
+def user_file(tap, sluice, directory):
+    path = os.path.join(directory, "data")
+    with open(path, "wb") as file:
+        file.write(os.urandom(4 << 20))
+    with open(path, "rb") as file:
+        before = file.read()
+    stamp = os.stat(path).st_mtime_ns
+    done = sluice.run("bench", "--json", *SMALL, "--only", "pread,mmap,read,sendfile", path)
+    run = parsed(done)
+    with open(path, "rb") as file:
+        same = file.read() == before and os.stat(path).st_mtime_ns == stamp
+    holds(tap, "a file of the user's is read and not written", run is not None and same and
+              [w["name"] for w in run["workloads"]] == ["read-cached", "read-direct", "scan", "send"], done.stderr)
+    done = sluice.run("bench", "--rw", "randwrite", path)
+    holds(tap, "writing work on a file is refused", done.returncode == 2 and "directory" in done.stderr, done.stderr)
+    with open(path, "wb") as file:
+        file.write(b"short")
+    done = sluice.run("bench", path)
+    holds(tap, "a file that is too short is refused", done.returncode == 2 and "too short" in done.stderr, done.stderr)
+    os.unlink(path)
+
+
+def held_by(pid, directory):
+    """Does a process have a deleted file of this directory open?"""
+    try:
+        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    except OSError:
+        return False
+    return any(link.startswith(directory) and link.endswith("(deleted)") for link in links)
+
+
+def interruptions(tap, sluice, directory):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+        process = subprocess.Popen([sluice.path, "bench", "--size", "32M", directory], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 60
+        while process.poll() is None and not held_by(process.pid, directory) and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+        said = number == signal.SIGKILL or "interrupted" in errors
+        holds(tap, f"{number.name} leaves no file behind", process.returncode == -number and os.listdir(directory) == [] and said,
+                  f"exit {process.returncode}, left {os.listdir(directory)}, said {errors!r}")
+
+
+def not_ours(tap, sluice, directory):
+    if os.geteuid() != 0:
+        tap.skip("a directory one may not write is refused", "it takes root to try as somebody else")
+        return
+    os.chmod(directory, 0o755)
+
+    def become_nobody():
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+    with tempfile.TemporaryDirectory() as public:
+        os.chmod(public, 0o755)
+        copy = os.path.join(public, "sluice")
+        with open(sluice.path, "rb") as source, open(copy, "wb") as target:
+            target.write(source.read())
+        os.chmod(copy, 0o755)
+        done = Sluice(copy).run("bench", public, preexec_fn=become_nobody)
+    holds(tap, "a directory one may not write is refused", done.returncode == 3 and "Permission denied; " in done.stderr,
+              f"exit {done.returncode}: {done.stderr}")
+
+
+def small_disks(tap, sluice):
+    """A tmpfs of 4 MiB is too small; a read-only one is said to be read-only. In a mount namespace of our own."""
+    script = """
+        mount -t tmpfs -o size=4m tmpfs "$1" || exit 99
+        "$2" bench "$1"; echo "small $?"; ls -A "$1"
+        mount -o remount,size=64m "$1"; head -c 60m /dev/zero >"$1/filler"
+        "$2" bench "$1"; echo "full $?"
+        "$2" bench --size 32M "$1"; echo "wanted $?"
+        rm "$1/filler"; mount -o remount,ro "$1"
+        "$2" bench "$1"; echo "readonly $?"
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", directory, sluice.path],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    if "small" not in done.stdout:
+        tap.skip("small, full and read-only disks are refused", f"cannot mount a tmpfs: {done.stderr.strip()[:100]}")
+        return
+    holds(tap, "a tiny disk is refused", "small 4\n" in done.stdout and "too little space: 4 MiB are free; " in done.stderr,
+              done.stdout + done.stderr)
+    holds(tap, "a full disk is refused", "full 4\n" in done.stdout and "wanted 4\n" in done.stdout, done.stdout + done.stderr)
+    holds(tap, "a read-only disk is refused", "readonly 3\n" in done.stdout and "Read-only file system; " in done.stderr,
+              done.stdout + done.stderr)
+
+
+def main():
+    tap, sluice = Tap(), Sluice(os.path.abspath(sys.argv[1]))
+    where = os.environ.get("SLUICE_TEST_DIR") or os.environ.get("TMPDIR") or "/var/tmp"
+    with tempfile.TemporaryDirectory(dir=where) as directory:
+        listed = sluice.run("bench", "--list")
+        holds(tap, "--list names workloads and contenders", listed.returncode == 0 and "read-cached" in listed.stdout and
+                  "io_uring-fixed" in listed.stdout and "sluice:epoll" in listed.stdout, listed.stdout)
+        short_run(tap, sluice, directory)
+        text_report(tap, sluice, directory)
+        html_report(tap, sluice, directory)
+        save_and_compare(tap, sluice, directory)
+        lies_are_void(tap, sluice)
+        refusals(tap, sluice, directory)
+        closed_output(tap, sluice, directory)
+        user_file(tap, sluice, directory)
+        interruptions(tap, sluice, directory)
+        not_ours(tap, sluice, directory)
+        small_disks(tap, sluice)
+        every_contender(tap, sluice, directory)
+        holds(tap, "nothing is left in the directory", os.listdir(directory) == [], str(os.listdir(directory)))
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()

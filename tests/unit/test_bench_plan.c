@@ -1,0 +1,134 @@
+/* test_bench_plan.c: which workloads and contenders the command line asks for. */
+#include <errno.h>
+#include <string.h>
+
+#include "tests/support/harness.h"
+#include "tools/bench/mechanisms.h"
+#include "tools/bench/plan.h"
+
+static struct plan made(const char *rw, const char *only)
+{
+	struct plan p = { .rw = rw, .only = only };
+	const char *word = NULL;
+
+	assert_int_equal(plan_make(&p, &word), 0);
+	return p;
+}
+
+static bool wants(const struct plan *p, const struct mechanism *mech)
+{
+	struct contender c = { .mech = mech, .work = &p->workloads[0] };
+
+	return plan_wants(p, &c);
+}
+
+static void no_wish_means_every_realistic_workload(void **state)
+{
+	struct plan p = made(NULL, NULL);
+
+	(void)state;
+	assert_int_equal(p.nr, 10);
+	assert_string_equal(p.workloads[0].name, "read-cached");
+	assert_string_equal(p.workloads[0].title, "random 4 KiB reads of a cached file");
+	assert_true(plan_needs_file(&p));
+}
+
+static void a_word_of_fio_chooses_its_workloads(void **state)
+{
+	(void)state;
+	assert_int_equal(made("randread", NULL).nr, 2);
+	assert_string_equal(made("read", NULL).workloads[0].name, "scan");
+	assert_string_equal(made("randrw", NULL).workloads[0].name, "mixed");
+	assert_int_equal(made("randwrite", NULL).workloads[0].write_percent, 100);
+	assert_string_equal(made("write", NULL).workloads[0].name, "append");
+}
+
+static void only_chooses_workloads_and_contenders(void **state)
+{
+	struct plan p = made(NULL, "read-*,pread,io_uring*");
+
+	(void)state;
+	assert_int_equal(p.nr, 2);
+	assert_true(wants(&p, &mechanism_pread));
+	assert_true(wants(&p, &mechanism_uring_registered));
+	assert_false(wants(&p, &mechanism_read));
+	p = made(NULL, "pread");
+	assert_int_equal(p.nr, 10);
+	p = made(NULL, "idle-10");
+	assert_int_equal(p.nr, 1);
+	assert_false(plan_needs_file(&p));
+}
+
+static void unknown_words_are_handed_back(void **state)
+{
+	struct plan p = { .only = "pread,nonsense" }, q = { .rw = "sideways" };
+	const char *word = NULL;
+
+	(void)state;
+	assert_int_equal(plan_make(&p, &word), -EINVAL);
+	assert_string_equal(word, "nonsense");
+	assert_int_equal(plan_make(&q, &word), -EINVAL);
+	assert_string_equal(word, "sideways");
+}
+
+static void a_file_of_the_users_is_never_written(void **state)
+{
+	struct plan p = { .read_only = true }, q = { .read_only = true, .rw = "randwrite" };
+	const char *word = NULL;
+
+	(void)state;
+	assert_int_equal(plan_make(&p, &word), 0);
+	for (size_t i = 0; i < p.nr; i++)
+		assert_true(p.workloads[i].write_percent == 0 &&
+			    p.workloads[i].kind != WORKLOAD_APPEND);
+	assert_int_equal(plan_make(&q, &word), -ENODATA);
+}
+
+static void depths_are_one_to_a_hundred_and_twenty_eight(void **state)
+{
+	static const char *const bad[] = { "",	 "0",	"129", "-1",
+					   "1,", "1;2", "x",   "1,2,3,4,5,6,7,8,9" };
+	struct plan p = { 0 };
+
+	(void)state;
+	assert_int_equal(plan_depths(&p, NULL), 0);
+	assert_int_equal(p.nr_depths, 2);
+	assert_int_equal(p.depths[1], 32);
+	assert_int_equal(plan_depths(&p, "4,128"), 0);
+	assert_int_equal(p.nr_depths, 2);
+	assert_int_equal(p.depths[1], 128);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(plan_depths(&p, bad[i]), -EINVAL);
+	p.full = true;
+	assert_int_equal(plan_depths(&p, NULL), 0);
+	assert_int_equal(p.nr_depths, 8);
+}
+
+static void the_block_size_is_in_the_title(void **state)
+{
+	struct plan p = { .block_bytes = 65536, .only = "read-direct" };
+	const char *word = NULL;
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(plan_make(&p, &word), 0);
+	assert_string_equal(p.workloads[0].title, "random 64 KiB reads from the device (O_DIRECT)");
+	assert_string_equal(plan_bytes(512, buf), "512 B");
+	assert_string_equal(plan_bytes(1536, buf), "1536 B");
+	assert_string_equal(plan_bytes(1ull << 30, buf), "1 GiB");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(no_wish_means_every_realistic_workload),
+		TEST(a_word_of_fio_chooses_its_workloads),
+		TEST(only_chooses_workloads_and_contenders),
+		TEST(unknown_words_are_handed_back),
+		TEST(a_file_of_the_users_is_never_written),
+		TEST(depths_are_one_to_a_hundred_and_twenty_eight),
+		TEST(the_block_size_is_in_the_title),
+	};
+
+	return RUN_TESTS(tests);
+}
