@@ -294,7 +294,8 @@ SL_EXPORT int sl_file_sync(struct sl_file *file, struct sl_file_req *req);
  * @file: a file opened for writing
  * @req: an idle request with off
  *
- * Waits for requests at or beyond the block of off, and holds back later ones.
+ * Waits for the requests at or beyond the block of off, or beyond the end of
+ * the file, and holds back later ones.
  *
  * Context: owner thread, also from a callback; neither sleeps nor allocates.
  * Return: as sl_file_write(); -EOPNOTSUPP on a block device.

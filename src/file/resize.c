@@ -5,15 +5,24 @@
 #include "base/bits.h"
 #include "file/file.h"
 
-/* From the block of off to the end of the file. */
+/* From the block of off, or of the end of the file if that comes first, on: a
+ * file must not be grown while a write behind its end is in flight. xfs takes
+ * the old size before it waits for such a write and then zeroes from there on,
+ * over what was just written (seen on Linux 6.18). */
 static int tail_range(struct sl_file_req *req)
 {
-	if (sl_file_is_direct(req->file)) {
-		req->range.start = sl_round_down(req->off, req->grain);
-		req->range.end = SL_FILE_BEYOND;
-		req->range.exclusive = 1;
-	}
-	return 0;
+	uint64_t start = req->off;
+	int rc;
+
+	if (!sl_file_is_direct(req->file))
+		return 0;
+	rc = sl_request_size(req);
+	if (rc == 0 && req->size < start)
+		start = req->size;
+	req->range.start = sl_round_down(start, req->grain);
+	req->range.end = SL_FILE_BEYOND;
+	req->range.exclusive = 1;
+	return rc;
 }
 
 static int truncate_go(struct sl_file_req *req)

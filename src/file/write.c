@@ -1,5 +1,5 @@
 /*
- * write.c - writes: aligned parts in place, edges by read-modify-write, the tail padded and trimmed.
+ * write.c - writes: aligned parts in place, edges by read-modify-write, a tail padded and trimmed.
  *
  *	       +--> IN_PLACE ----+
  *	go ----+--> COPY --------+--> go ... pos == end --> [TRIM --> TRIM_SYNC] --> end
@@ -60,31 +60,42 @@ static bool is_durable(const struct sl_file_req *req)
 	return req->code == SL_FILE_WRITE && (req->file->dsync || (req->flags & SL_FILE_DSYNC));
 }
 
-/* The range, and from its last block to the end of the file if that block must
- * be padded. Durable buffered writes go one by one, like syncs: the kernel
- * reports a lost page to one of them only. */
-static int write_range(struct sl_file_req *req)
+/* Whether the block of pos, one end of the request, will be padded. */
+static bool is_padded(const struct sl_file_req *req, uint64_t pos)
 {
-	uint64_t block = req->grain;
+	uint64_t inside = pos & (req->grain - 1);
+
+	return inside && pos - inside + req->grain > req->size;
+}
+
+/* Whole blocks, and all behind them too if one must be padded (W2). */
+static int direct_range(struct sl_file_req *req)
+{
 	int rc = 0;
 
+	if ((req->off | req->end) & (req->grain - 1))
+		rc = sl_request_size(req);
+	req->range.start = sl_round_down(req->off, req->grain);
+	req->range.end = sl_round_up(req->end, req->grain);
+	if (is_padded(req, req->off) || is_padded(req, req->end))
+		req->range.end = SL_FILE_BEYOND;
+	return rc;
+}
+
+/* Durable buffered writes go one by one, like syncs: the kernel reports a lost
+ * page to one of them only. */
+static int write_range(struct sl_file_req *req)
+{
 	req->range.exclusive = 1;
 	if (req->len == 0)
 		return 0;
-	if (!sl_file_is_direct(req->file)) {
-		if (is_durable(req)) {
-			req->range.start = SL_FILE_BEYOND;
-			req->range.end = SL_FILE_BEYOND + 1;
-		}
-		return 0;
+	if (sl_file_is_direct(req->file))
+		return direct_range(req);
+	if (is_durable(req)) {
+		req->range.start = SL_FILE_BEYOND;
+		req->range.end = SL_FILE_BEYOND + 1;
 	}
-	if ((req->off | req->end) & (block - 1))
-		rc = sl_request_size(req);
-	req->range.start = sl_round_down(req->off, block);
-	req->range.end = sl_round_up(req->end, block);
-	if ((req->end & (block - 1)) && req->range.end > req->size)
-		req->range.end = SL_FILE_BEYOND;
-	return rc;
+	return 0;
 }
 
 static int submit_write(struct sl_file_req *req, const void *memory)

@@ -207,6 +207,63 @@ void a_padded_tail_is_cut_even_when_a_later_piece_fails(void **state)
 	rig_down(&rig);
 }
 
+/* The head of the first write cannot be written; the second one is far behind. */
+static int64_t fail_at_65536(struct fault *fault, struct sl_slot *slot, unsigned nr)
+{
+	(void)fault;
+	(void)nr;
+	return slot->code == SL_OP_WRITE && slot->off == 65536 ? -EIO : FAULT_PASS;
+}
+
+void a_failed_edge_never_cuts_what_others_appended(void **state)
+{
+	struct sl_file_req first = { .len = 8092, .off = 65636 };
+	struct sl_file_req second = { .len = 4096, .off = 131072 };
+	struct rig rig;
+	uint64_t size = 0;
+
+	(void)state;
+	rig_up(&rig, SL_FILE_DIRECT);
+	rig.fault->judge = fail_at_65536;
+	first.buf = rig.buf;
+	second.buf = rig.buf;
+	assert_int_equal(sl_file_write(rig.file, &first), 0);
+	assert_int_equal(sl_file_write(rig.file, &second), 0);
+	while (sl_file_req_busy(&first) || sl_file_req_busy(&second))
+		assert_true(sl_ring_run(rig.ring, 0) >= 0);
+	assert_int_equal(first.res, -EIO);
+	assert_int_equal(second.res, 4096);
+	assert_int_equal(sl_file_size(rig.file, &size), 0);
+	assert_int_equal(size, 135168);
+	rig_down(&rig);
+}
+
+void a_file_is_not_grown_while_a_write_behind_its_end_is_in_flight(void **state)
+{
+	struct sl_file_req write = { .len = 4096, .off = 131072 };
+	struct sl_file_req grow = { .off = 200000 };
+	struct sl_file_info info;
+	struct rig rig;
+
+	(void)state;
+	rig_up(&rig, SL_FILE_DIRECT);
+	rig.fault->hold = true;
+	write.buf = rig.buf;
+	assert_int_equal(sl_file_write(rig.file, &write), 0);
+	assert_int_equal(sl_file_truncate(rig.file, &grow), 0);
+	sl_file_info(rig.file, &info);
+	assert_int_equal(info.requests, 2);
+	assert_int_equal(info.waiting, 1);
+	rig.fault->hold = false;
+	while (sl_file_req_busy(&grow))
+		assert_true(sl_ring_run(rig.ring, 0) >= 0);
+	assert_int_equal(rig.fault->log[0].code, SL_OP_WRITE);
+	assert_int_equal(rig.fault->log[1].code, SL_OP_TRUNCATE);
+	assert_int_equal(write.res, 4096);
+	assert_int_equal(grow.res, 0);
+	rig_down(&rig);
+}
+
 void a_durable_tail_is_synced_after_it_was_cut(void **state)
 {
 	struct sl_file_req req = { .len = 100, .off = 65536, .flags = SL_FILE_DSYNC };
