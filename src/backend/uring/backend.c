@@ -18,7 +18,7 @@ static void stats(void *state, struct sl_backend_stats *ret_stats)
 	const struct uring *u = state;
 
 	*ret_stats = (struct sl_backend_stats){
-		.enters = u->q.enters,
+		.enters = u->q.enters + u->polled.enters,
 		.overflows = u->overflows,
 	};
 }

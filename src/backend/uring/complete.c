@@ -144,7 +144,7 @@ static bool post(struct uring *u, const struct sl_uring_cqe *cqe)
 
 #define NOTES_SPECIAL (URING_INTERNAL | URING_NOTE_ZC | URING_NOTE_COPY | URING_NOTE_TOOK)
 
-void uring_reap(struct uring *u)
+unsigned uring_reap(struct uring *u)
 {
 	uint32_t nr = uring_queue_ready(&u->q);
 	uint32_t done = 0;
@@ -158,4 +158,36 @@ void uring_reap(struct uring *u)
 	}
 	if (done)
 		uring_queue_seen(&u->q, done);
+	return done;
+}
+
+/* A file or device that cannot be polled: the engine is made to try again (-EINTR), and
+ * then the transfer goes to the other queue. */
+static bool post_unpolled(struct uring *u, const struct sl_uring_cqe *cqe)
+{
+	const struct sl_event event = { .id = slot_id(cqe), .res = -EINTR };
+
+	if (!sl_event_room(u->ring))
+		return false;
+	uring_mark(sl_slot_find(u->ring, event.id))->no_poll = true;
+	sl_event(u->ring, &event);
+	ended(u, cqe->user_data);
+	return true;
+}
+
+unsigned uring_reap_polled(struct uring *u)
+{
+	uint32_t nr = uring_queue_ready(&u->polled);
+	uint32_t done = 0;
+
+	for (; done < nr; done++) {
+		const struct sl_uring_cqe *cqe = uring_queue_cqe(&u->polled, done);
+
+		if (cqe->res == -EOPNOTSUPP ? !post_unpolled(u, cqe) : !post_result(u, cqe))
+			break;
+	}
+	if (done)
+		uring_queue_seen(&u->polled, done);
+	u->polled_inflight -= done;
+	return done;
 }

@@ -130,7 +130,7 @@ static int choose(struct uring *u, const struct sl_backend_open *args)
 
 	if (err)
 		return err;
-	u->native = uring_native(u, &ops);
+	u->native = uring_native(&ops);
 	u->multishot = u->q.flags & SL_URING_SETUP_SINGLE_ISSUER;
 	u->zc = uring_ops_has(&ops, SL_URING_OP_SEND_ZC);
 	u->zc_vector = uring_ops_has(&ops, SL_URING_OP_SENDMSG_ZC);
@@ -147,19 +147,21 @@ static int choose(struct uring *u, const struct sl_backend_open *args)
 static struct sl_backend_caps caps_of(const struct uring *u,
 				      const struct uring_queue_report *report)
 {
-	uint32_t caps = u->buffers ? SL_CAP_REGISTERED_BUFFERS : 0;
+	uint32_t caps = SL_CAP_BUFFER_RINGS;
 
+	if (u->buffers)
+		caps |= SL_CAP_REGISTERED_BUFFERS;
 	if (u->files_nr)
 		caps |= SL_CAP_REGISTERED_FILES;
 	if (uring_queue_has(&u->q, SL_URING_FEAT_MIN_TIMEOUT))
 		caps |= SL_CAP_BATCH_WAIT;
-	if (!u->iopoll) {
-		caps |= SL_CAP_EMBEDDABLE | SL_CAP_BUFFER_RINGS;
-		if (u->multishot)
-			caps |= SL_CAP_MULTISHOT;
-		if (u->zc)
-			caps |= SL_CAP_ZERO_COPY_SEND;
-	}
+	if (u->multishot)
+		caps |= SL_CAP_MULTISHOT;
+	if (u->zc)
+		caps |= SL_CAP_ZERO_COPY_SEND;
+	/* Polled transfers signal nobody. */
+	if (!u->iopoll)
+		caps |= SL_CAP_EMBEDDABLE;
 	return (struct sl_backend_caps){
 		.native = u->native,
 		.files = true,
@@ -192,7 +194,10 @@ int uring_open(const struct sl_backend_open *args, void **ret_state,
 	}
 	size_queue(&opts, args->depth);
 	u->iopoll = opts.flags & SL_URING_SETUP_IOPOLL;
+	opts.flags &= ~SL_URING_SETUP_IOPOLL;
 	err = open_queue(u, &opts, &report);
+	if (!err && u->iopoll)
+		err = uring_polled_open(u, &opts);
 	if (err)
 		goto err_explain;
 	u->inflight_max = u->q.cq_entries / CQ_PER_SLOT;
@@ -218,6 +223,7 @@ void uring_close(void *state, bool forked)
 
 	/* A forked child's copy of the queue knows by itself what is not the child's. */
 	(void)forked;
+	uring_queue_close(&u->polled);
 	uring_queue_close(&u->q);
 	uring_wake_fini(u);
 	uring_embed_fini(u);

@@ -7,8 +7,6 @@
 #include "sys/rw.h"
 #include "sys/sigpipe.h"
 
-#define CODE(name) ((uint64_t)1 << SL_OP_##name)
-
 /* Which operations of the kernel an operation of ours stands on. Opening,
  * names, status and the set-up of sockets are left out on purpose: through the
  * ring they cost several times the plain call, or always take a kernel thread. */
@@ -35,7 +33,7 @@ static const struct {
 	{ SL_OP_TEE, { SL_URING_OP_TEE } },
 };
 
-uint64_t uring_native(struct uring *u, const struct uring_ops *ops)
+uint64_t uring_native(const struct uring_ops *ops)
 {
 	uint64_t native = 0;
 
@@ -47,9 +45,6 @@ uint64_t uring_native(struct uring *u, const struct uring_ops *ops)
 		if (has)
 			native |= (uint64_t)1 << needs[i].code;
 	}
-	/* Nothing else can be polled for. */
-	if (u->iopoll)
-		native &= CODE(NOP) | CODE(READ) | CODE(WRITE);
 	return native;
 }
 

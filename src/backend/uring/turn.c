@@ -1,5 +1,6 @@
 /* A turn of the backend: entries are claimed by start(), and one enter submits, waits, collects. */
 #include <errno.h>
+#include <time.h>
 
 #include "backend/uring/uring.h"
 #include "sys/sigpipe.h"
@@ -76,6 +77,13 @@ static bool settled(struct uring *u, struct sl_slot *slot)
 	return (slot->code == SL_OP_SPLICE || slot->code == SL_OP_TEE) && move_now(u, slot);
 }
 
+static inline void count_in(struct uring *u, uint64_t user_data)
+{
+	u->inflight++;
+	u->disk += (user_data & URING_NOTE_DISK) != 0;
+	u->raising += (user_data & URING_NOTE_RAISES) != 0;
+}
+
 int uring_start(void *state, struct sl_slot *slot)
 {
 	struct uring *u = state;
@@ -88,6 +96,10 @@ int uring_start(void *state, struct sl_slot *slot)
 		u->inflight++;
 		return 0;
 	}
+	if (SL_UNLIKELY(u->iopoll) && uring_polled_start(u, slot)) {
+		count_in(u, uring_mark(slot)->user_data);
+		return 0;
+	}
 	sqe = uring_claim(u);
 	if (SL_UNLIKELY(!sqe)) {
 		if (slot->pool && slot->pool_id < 0 && slot->code != SL_OP_POLL)
@@ -96,9 +108,7 @@ int uring_start(void *state, struct sl_slot *slot)
 	}
 	user_data = uring_prepare[slot->code](u, slot, sqe);
 	uring_mark(slot)->user_data = user_data;
-	u->inflight++;
-	u->disk += (user_data & URING_NOTE_DISK) != 0;
-	u->raising += (user_data & URING_NOTE_RAISES) != 0;
+	count_in(u, user_data);
 	return 0;
 }
 
@@ -116,6 +126,8 @@ int uring_flush(void *state)
 	struct uring *u = state;
 
 	complete_batch(u);
+	if (SL_UNLIKELY(u->polled_inflight))
+		uring_polled_turn(u);
 	return enter(u, NULL);
 }
 
@@ -134,6 +146,30 @@ static struct uring_queue_wait wait_for(const struct uring *u, unsigned nr, int6
 	return wait;
 }
 
+static int64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Looks at both queues in turn until something has completed in one of them. */
+static int wait_polling(struct uring *u, unsigned nr, int64_t deadline_ns)
+{
+	unsigned done;
+	int err;
+
+	do {
+		err = enter(u, NULL);
+		if (!err)
+			err = uring_polled_turn(u);
+		done = uring_reap(u);
+		done += uring_reap_polled(u);
+	} while (!err && nr && !done && sl_event_room(u->ring) && clock_ns() < deadline_ns);
+	return err;
+}
+
 int uring_wait(void *state, unsigned nr, int64_t deadline_ns)
 {
 	struct uring *u = state;
@@ -144,8 +180,8 @@ int uring_wait(void *state, unsigned nr, int64_t deadline_ns)
 	if (SL_UNLIKELY(u->known_head) && (uring_known_post(u) || u->known_head))
 		nr = 0;
 	complete_batch(u);
-	if (SL_UNLIKELY(u->iopoll) && nr && !u->inflight)
-		return uring_wake_sleep(u, deadline_ns);
+	if (SL_UNLIKELY(u->polled_inflight))
+		return wait_polling(u, nr, deadline_ns);
 	wait = wait_for(u, nr, deadline_ns);
 	err = enter(u, &wait);
 	if (SL_UNLIKELY(uring_queue_overflowed(&u->q)))

@@ -23,9 +23,8 @@
  *
  * Options: "sqpoll" lets a kernel thread submit: it burns a processor while
  * there is work and for a while after. "iopoll" polls the device instead of
- * waiting for its interrupt: then only reads and writes of files with O_DIRECT,
- * on a device with polled queues, work natively, and nothing that waits for a
- * peer does.
+ * waiting for its interrupt where a file was opened with O_DIRECT and its device
+ * has polled queues: polled.c.
  */
 #ifndef SL_BACKEND_URING_URING_H
 #define SL_BACKEND_URING_URING_H
@@ -59,6 +58,7 @@ struct uring_mark {
 	struct sl_slot *next; /* in the known list */
 	int64_t res;	      /* known, or the failure of a zero-copy send */
 	bool no_zc;	      /* this socket refuses it */
+	bool no_poll;	      /* this file refuses to be polled */
 };
 
 _Static_assert(sizeof(struct uring_mark) <= sizeof(((struct sl_slot *)0)->backend), "fits");
@@ -90,6 +90,8 @@ struct uring {
 	bool wake_by_message;
 	bool wake_armed;
 	bool iopoll;
+	struct uring_queue polled; /* with iopoll */
+	uint32_t polled_inflight;
 	struct sl_slot *known_head; /* results that no completion will bring */
 	struct sl_slot *known_tail;
 	uint64_t overflows;
@@ -127,15 +129,17 @@ int uring_options(const char *text, uint32_t *ret_setup_flags);
 void uring_explain(int err, size_t ring_bytes, char *why);
 
 /* probe.c: what works here, tried. */
-uint64_t uring_native(struct uring *u, const struct uring_ops *ops);
+uint64_t uring_native(const struct uring_ops *ops);
 bool uring_writes_quietly(void);
 
 /* prepare.c: by operation; fills a claimed entry from a slot, all of it. Returns its user data. */
 typedef uint64_t uring_prepare_fn(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe);
 extern uring_prepare_fn *const uring_prepare[SL_OP_CODES];
 
-/* complete.c: posts what has completed, until the engine's queue is full. */
-void uring_reap(struct uring *u);
+/* complete.c: posts what has completed, until the engine's queue is full; returns how
+ * many completions that took. The second for the polled queue. */
+unsigned uring_reap(struct uring *u);
+unsigned uring_reap_polled(struct uring *u);
 
 /* known.c: results without a completion. uring_known_post() returns events posted. */
 void uring_known_add(struct uring *u, struct sl_slot *slot, int64_t res);
@@ -164,8 +168,12 @@ int uring_wake_init(struct uring *u);
 void uring_wake_fini(struct uring *u);
 void uring_wake_arm(struct uring *u);
 void uring_wake_seen(struct uring *u);
-int uring_wake_sleep(struct uring *u, int64_t deadline_ns);
 void uring_wake(void *state);
+
+/* polled.c */
+int uring_polled_open(struct uring *u, const struct uring_queue_opts *opts);
+bool uring_polled_start(struct uring *u, struct sl_slot *slot);
+int uring_polled_turn(struct uring *u);
 
 /* embed.c */
 int uring_fd(void *state);

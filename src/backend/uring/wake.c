@@ -4,18 +4,14 @@
  * A message is a completion like any other, whether the owner sleeps or not; it
  * needs Linux 6.13. A thread that waits for a batch needs as many of them.
  * Elsewhere a one-shot poll of an eventfd stands in the ring, armed again by the
- * turn after it fired. A ring that polls its device cannot sleep: while nothing
- * is in flight its owner sleeps on the eventfd itself, and while something is,
- * the wait ends with the transfer.
+ * turn after it fired.
  */
 #include <errno.h>
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "backend/uring/uring.h"
 #include "sys/eventfd.h"
-#include "sys/poll.h"
 
 /* Sends one message and takes it out again. */
 static bool try_message(struct uring *u)
@@ -37,8 +33,8 @@ static bool try_message(struct uring *u)
 int uring_wake_init(struct uring *u)
 {
 	u->wake_fd = -1;
-	u->wake_by_message = !u->iopoll && try_message(u);
-	u->wake_armed = u->wake_by_message || u->iopoll;
+	u->wake_by_message = try_message(u);
+	u->wake_armed = u->wake_by_message;
 	if (u->wake_by_message)
 		return 0;
 	u->wake_fd = sl_sys_eventfd_open();
@@ -75,25 +71,6 @@ void uring_wake_seen(struct uring *u)
 		return;
 	sl_sys_eventfd_drain(u->wake_fd);
 	u->wake_armed = false;
-}
-
-int uring_wake_sleep(struct uring *u, int64_t deadline_ns)
-{
-	struct pollfd wake = { .fd = u->wake_fd, .events = POLLIN };
-	int64_t timeout_ns = -1;
-	struct timespec now;
-	int nr;
-
-	if (deadline_ns != INT64_MAX) {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		timeout_ns = deadline_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
-		if (timeout_ns < 0)
-			timeout_ns = 0;
-	}
-	nr = sl_sys_poll(&wake, 1, timeout_ns);
-	if (nr > 0)
-		sl_sys_eventfd_drain(u->wake_fd);
-	return nr < 0 && nr != -EINTR ? nr : 0;
 }
 
 void uring_wake(void *state)
