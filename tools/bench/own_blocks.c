@@ -1,16 +1,16 @@
 /*
- * sluice.c: the library's own ring as a contender, through its public headers alone.
+ * own_blocks.c: libsluice's ring reading and writing blocks.
  *
  * The ring, its buffers and the kept descriptor are made before each block and ended after it,
  * like those of the plain io_uring contenders. A turn is one sl_ring_run(): it starts what was
  * submitted, waits for a quarter of the depth and calls back for every completion.
  */
 #include <sluice/buf.h>
-#include <sluice/ring.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "own_ring.h"
 #include "pump.h"
 
 struct own {
@@ -29,16 +29,6 @@ static void completed(struct sl_ring *ring, struct sl_op *op)
 
 	(void)ring;
 	pump_done(s->contender, s->pump, (unsigned)(op - s->op), op->res);
-}
-
-/* What the ring counts; system calls of its worker threads are one for each op they ran. */
-static uint64_t calls_so_far(struct own *s)
-{
-	struct sl_ring_stats stats;
-
-	if (sl_ring_stats(s->ring, -1, &stats) < 0)
-		return 0;
-	return stats.enters + stats.inlined + stats.worked;
 }
 
 static void own_end(struct contender *c)
@@ -82,14 +72,7 @@ static int make_pool(struct contender *c, struct own *s)
 static int own_begin(struct contender *c)
 {
 	struct own *s = c->state;
-	struct sl_ring_opts opts = {
-		.flags = SL_RING_NO_FALLBACK,
-		.depth = c->depth,
-		.wait_batch = c->depth > 4 ? c->depth / 4 : 1,
-		.wait_ns = 1000000,
-		.backend = s->backend,
-	};
-	int err = sl_ring_open(&opts, &s->ring);
+	int err = own_ring_open(s->backend, c->depth, &s->ring);
 
 	if (!err)
 		err = make_pool(c, s);
@@ -114,20 +97,13 @@ static void own_shut(struct contender *c)
 static int own_open(struct contender *c, const char *backend)
 {
 	struct own *s = c->state = calloc(1, sizeof(*s));
-	int err;
 
 	if (!s)
 		return contender_lacks_errno(c, "its state", -ENOMEM);
 	s->backend = backend;
 	s->contender = c;
 	c->copies = c->mode == MODE_DIRECT ? 0 : 1;
-	err = own_begin(c);
-	if (err && strcmp(backend, "uring") == 0)
-		return contender_lacks_uring(c, err);
-	if (err)
-		return contender_lacks_errno(c, "sl_ring_open", err);
-	own_end(c);
-	return 0;
+	return own_ring_try(c, backend);
 }
 
 static int open_uring(struct contender *c)
@@ -168,14 +144,14 @@ static int own_turn(struct contender *c, struct pump *p)
 static int own_run(struct contender *c, uint64_t nr)
 {
 	struct own *s = c->state;
-	uint64_t before = calls_so_far(s);
+	uint64_t before = own_ring_calls(s->ring);
 	int err = pump_run(c, nr, own_start, own_turn);
 
-	c->calls += calls_so_far(s) - before;
+	c->calls += own_ring_calls(s->ring) - before;
 	return err;
 }
 
-const struct mechanism mechanism_sluice_uring = {
+const struct mechanism mechanism_own_uring = {
 	.name = "sluice:uring",
 	.about = "libsluice's ring on io_uring: registered buffers, kept descriptor",
 	.why = "one queue with deadlines, cancel and fallback, and cached reads are tried inline",
@@ -191,7 +167,7 @@ const struct mechanism mechanism_sluice_uring = {
 	.shut = own_shut,
 };
 
-const struct mechanism mechanism_sluice_epoll = {
+const struct mechanism mechanism_own_epoll = {
 	.name = "sluice:epoll",
 	.about = "libsluice's ring where io_uring is forbidden: inline attempts, worker threads",
 	.why = "the same program runs where io_uring is forbidden",

@@ -1,0 +1,212 @@
+/* send_uring.c: a cached file to a TCP socket by io_uring: a read and a linked send, copied or not.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "backend/uring/queue.h"
+
+#include "sender.h"
+
+struct ring {
+	struct uring_queue q;
+	bool zero_copy;
+};
+
+static struct ring *ring_of(const struct contender *c)
+{
+	return ((struct sender *)c->state)->executor;
+}
+
+static int ring_begin(struct contender *c)
+{
+	static const struct uring_queue_opts opts = { .sq_entries = 2 * SENDER_BUFFERS,
+						      .cq_entries = 8 * SENDER_BUFFERS,
+						      .flags_wanted = URING_QUEUE_WANT };
+	struct sender *s = c->state;
+	struct uring_queue *q = &ring_of(c)->q;
+	struct iovec iov = { s->area, s->area_bytes };
+	int err = uring_queue_open(q, &opts, NULL);
+
+	if (err)
+		return err;
+	s->held = s->next_buffer = 0;
+	err = uring_queue_buffers_sparse(q, 1);
+	if (!err)
+		err = uring_queue_buffers_update(q, 0, &iov, NULL, 1);
+	if (err < 0)
+		uring_queue_close(q);
+	return err < 0 ? err : 0;
+}
+
+static void ring_end(struct contender *c)
+{
+	uring_queue_close(&ring_of(c)->q);
+}
+
+static int ring_open(struct contender *c, bool zero_copy)
+{
+	int err = sender_open(c, 2);
+	struct ring *r;
+
+	if (err)
+		return err;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return contender_lacks_errno(c, "its ring", -ENOMEM);
+	r->zero_copy = zero_copy;
+	((struct sender *)c->state)->executor = r;
+	err = ring_begin(c);
+	if (err)
+		return contender_lacks_uring(c, err);
+	ring_end(c);
+	return 0;
+}
+
+static int open_copying(struct contender *c)
+{
+	return ring_open(c, false);
+}
+
+static int open_zero_copy(struct contender *c)
+{
+	return ring_open(c, true);
+}
+
+/* Collects one completion, entering the kernel when none is ready. */
+static int take(struct contender *c, struct sender *s, struct sl_uring_cqe *ret)
+{
+	static const struct uring_queue_wait one = { .nr = 1 };
+	struct uring_queue *q = &ring_of(c)->q;
+	const struct sl_uring_cqe *cqe = uring_queue_peek(q);
+
+	while (!cqe) {
+		int n = uring_queue_submit(q, &one);
+
+		c->calls++;
+		if (n < 0 && n != -EINTR)
+			return n;
+		cqe = uring_queue_peek(q);
+	}
+	*ret = *cqe;
+	uring_queue_seen(q, 1);
+	if (ret->flags & SL_URING_CQE_F_NOTIF) {
+		s->held--;
+		s->sends++;
+		s->copied += (uint32_t)ret->res & SL_URING_NOTIF_USAGE_ZC_COPIED ? 1 : 0;
+	}
+	return 0;
+}
+
+static int ring_release(struct contender *c, struct sender *s, unsigned keep)
+{
+	struct sl_uring_cqe cqe;
+	int err = 0;
+
+	while (!err && s->held > keep)
+		err = take(c, s, &cqe);
+	return err;
+}
+
+static struct sl_uring_sqe read_request(const struct contender *c, void *buf, uint64_t off)
+{
+	return (struct sl_uring_sqe){
+		.opcode = SL_URING_OP_READ_FIXED,
+		.flags = SL_URING_SQE_IO_LINK,
+		.fd = c->fd,
+		.off = off,
+		.addr = (uintptr_t)buf,
+		.len = c->work->block_bytes,
+	};
+}
+
+static struct sl_uring_sqe send_request(const struct contender *c, void *buf)
+{
+	const bool zero_copy = ring_of(c)->zero_copy;
+
+	return (struct sl_uring_sqe){
+		.opcode = zero_copy ? SL_URING_OP_SEND_ZC : SL_URING_OP_SEND,
+		.ioprio = zero_copy ? SL_URING_SEND_ZC_REPORT_USAGE | SL_URING_RECVSEND_FIXED_BUF :
+				      0,
+		.fd = sink_fd(c->env->sink),
+		.addr = (uintptr_t)buf,
+		.len = c->work->block_bytes,
+		.op_flags = MSG_WAITALL | MSG_NOSIGNAL,
+	};
+}
+
+/* A read and a linked send: one system call moves a chunk that is cached. */
+static int by_ring(struct contender *c, struct sender *s, uint64_t off)
+{
+	unsigned char *buf = sender_buffer(c, s);
+	struct sl_uring_sqe in = read_request(c, buf, off), out = send_request(c, buf);
+	struct uring_queue *q = &ring_of(c)->q;
+	int missing = 2;
+	int err = ring_release(c, s, SENDER_BUFFERS - 1);
+
+	if (err)
+		return err;
+	uring_queue_push(q, &in);
+	uring_queue_push(q, &out);
+	while (missing) {
+		struct sl_uring_cqe cqe;
+
+		err = take(c, s, &cqe);
+		if (err)
+			return err;
+		if (cqe.flags & SL_URING_CQE_F_NOTIF)
+			continue;
+		if (cqe.res != (int32_t)c->work->block_bytes)
+			return cqe.res < 0 ? cqe.res : -ENODATA;
+		s->held += cqe.flags & SL_URING_CQE_F_MORE ? 1 : 0;
+		missing--;
+	}
+	contender_check(c, buf, off);
+	return 0;
+}
+
+static int run_ring(struct contender *c, uint64_t nr)
+{
+	return sender_run(c, nr, by_ring);
+}
+
+static int run_ring_zc(struct contender *c, uint64_t nr)
+{
+	struct sender *s = c->state;
+	int err = sender_run(c, nr, by_ring);
+
+	if (err == -EINVAL)
+		return contender_lacks(c, "this kernel lacks SEND_ZC with usage reports (6.2)");
+	if (!err)
+		err = ring_release(c, s, 0);
+	sender_account(c);
+	return err;
+}
+
+const struct mechanism mechanism_uring_send = {
+	.name = "io_uring send",
+	.about = "io_uring: a read and a linked send, one system call",
+	.why = "one system call moves a chunk, and the thread is free meanwhile",
+	.unless = "the bytes need not be looked at: sendfile saves a copy",
+	.simplicity = 7,
+	.kind = WORKLOAD_SEND,
+	.open = open_copying,
+	.begin = ring_begin,
+	.run = run_ring,
+	.end = ring_end,
+	.shut = sender_shut,
+};
+
+const struct mechanism mechanism_uring_send_zc = {
+	.name = "io_uring send_zc",
+	.about = "io_uring: a read and a linked zero-copy send from registered buffers",
+	.why = "the network card takes the bytes from your buffer",
+	.unless = "the route is loopback or the sends are small",
+	.simplicity = 8,
+	.kind = WORKLOAD_SEND,
+	.open = open_zero_copy,
+	.begin = ring_begin,
+	.run = run_ring_zc,
+	.end = ring_end,
+	.shut = sender_shut,
+};
