@@ -86,7 +86,7 @@ enum sl_op_flag {
 	SL_OP_MULTI = 1 << 0,
 	/* READ, RECV: take a buffer from the pool in arg when data is there. */
 	SL_OP_POOLED = 1 << 1,
-	/* SEND: may skip the copy. more == 1 when sent, more == 0 when reusable. */
+	/* SEND, SENDMSG: may skip the copy. more == 1 when sent, more == 0 when reusable. */
 	SL_OP_ZC = 1 << 2,
 	/* READ, WRITE, SEND, RECV: buf is struct iovec[len]. */
 	SL_OP_VEC = 1 << 3,
@@ -229,7 +229,7 @@ static inline struct sl_op *sl_op_post(struct sl_op *op, struct sl_ring *target,
 }
 
 /* res = done_len = bytes read; less than len means end of file (or one
- * transfer, on a stream). */
+ * transfer, on a stream, where an explicit offset means nothing). */
 static inline struct sl_op *sl_op_read(struct sl_op *op, int fd, void *buf, size_t len,
 				       uint64_t off)
 {

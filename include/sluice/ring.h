@@ -353,7 +353,8 @@ SL_EXPORT int sl_ring_unkeep(struct sl_ring *ring, int fd);
  * Context: any thread (an async signal handler too); does not sleep or allocate.
  * The caller makes sure that @ring is not freed meanwhile.
  * Return: 0; -EAGAIN when too many posts wait; -ESHUTDOWN when the ring is
- * closing; -EINVAL for an op that is not idle or has no callback.
+ * closing; -ESTALE in a forked child; -EINVAL for an op that is not idle or has
+ * no callback.
  */
 SL_EXPORT int sl_ring_post(struct sl_ring *ring, struct sl_op *op);
 
@@ -361,7 +362,8 @@ SL_EXPORT int sl_ring_post(struct sl_ring *ring, struct sl_op *op);
  * sl_ring_wake - make the sleeping sl_ring_run() of a ring return
  * @ring: the ring; not freed meanwhile
  *
- * A wake that finds nobody asleep makes the next run return at once.
+ * A wake that finds nobody asleep makes the next run return at once. In a
+ * forked child it does nothing.
  *
  * Context: any thread, async-signal-safe.
  */

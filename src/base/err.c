@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* err.c - names and texts of errors, and the version. */
+/* err.c - names and texts of errors. */
 #include <string.h>
 
-#include <sluice/sluice.h>
+#include <sluice/err.h>
 
 static int positive(int err)
 {
@@ -21,9 +21,4 @@ const char *sl_err_text(int err)
 	const char *text = strerrordesc_np(positive(err));
 
 	return text ? text : "Unknown error";
-}
-
-uint32_t sl_version(void)
-{
-	return SL_VERSION;
 }

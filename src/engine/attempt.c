@@ -27,11 +27,13 @@ enum {
 	WAIT_SOURCE = 1
 };
 
-static bool is_file(int fd)
+/* 1: a file or block device, 0: a stream, -EBADF. */
+static int is_file(int fd)
 {
 	struct sl_sys_statx st;
+	int err = sl_sys_fstatx(fd, SL_STATX_BASIC, &st);
 
-	return !sl_sys_fstatx(fd, SL_STATX_BASIC, &st) && (S_ISREG(st.mode) || S_ISBLK(st.mode));
+	return err ? err : S_ISREG(st.mode) || S_ISBLK(st.mode);
 }
 
 static bool is_ready(int fd, short events)
@@ -67,7 +69,7 @@ static int64_t attempt_read(struct sl_slot *slot)
 
 	if (res != -EOPNOTSUPP)
 		return res;
-	if (is_file(slot->fd))
+	if (is_file(slot->fd) > 0)
 		return -EPERM;
 	if (!is_ready(slot->fd, POLLIN))
 		return -EAGAIN;
@@ -98,7 +100,7 @@ static int64_t attempt_write(struct sl_slot *slot)
 
 	if (res != -ENOTSOCK)
 		return res;
-	if (is_file(slot->fd))
+	if (is_file(slot->fd) > 0)
 		return -EPERM;
 	sl_sigpipe_begin(&guard);
 	res = sl_sys_pwritev2(slot->fd, iov, (int)nr, -1, SL_RWF_NOWAIT);
@@ -183,10 +185,13 @@ static int64_t attempt_splice(struct sl_slot *slot)
 {
 	const struct sl_splice_ends *ends = slot->op->buf;
 	struct sl_sigpipe_guard guard;
+	int source = is_file(ends->source_fd), target = is_file(slot->op->fd);
 	int64_t res;
 
-	if (ends->source_off != SL_OFF_CURRENT || ends->target_off != SL_OFF_CURRENT ||
-	    is_file(ends->source_fd) || is_file(slot->op->fd))
+	if (source < 0 || target < 0)
+		return source < 0 ? source : target;
+	if (ends->source_off != SL_OFF_CURRENT || ends->target_off != SL_OFF_CURRENT || source ||
+	    target)
 		return -EPERM;
 	slot->result = WAIT_SOURCE;
 	if (!is_ready(ends->source_fd, POLLIN))

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "engine/engine.h"
+#include "engine/stats.h"
 #include "mem/arena.h"
 
 #define COUNT_MAX      65536

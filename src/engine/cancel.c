@@ -7,6 +7,7 @@
  * one that a worker runs completes when the worker is done with it.
  */
 #include "engine/engine.h"
+#include "engine/slot.h"
 
 static struct slot_list *list_of(struct sl_ring *ring, struct sl_slot *slot)
 {
@@ -54,25 +55,29 @@ static void cancel_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
 	}
 }
 
-static void unpark(struct sl_ring *ring, struct sl_op *op)
+/* Parked ops that are about to end: from here on they count as in flight. */
+static void unpark_chain(struct sl_ring *ring, const struct sl_op *op)
 {
-	unsigned nr = 0;
-
-	op_list_remove(&ring->classes[op->sched_class].parked, op);
-	/* The chain leaves with its head: from here on it counts as in flight. */
-	for (struct sl_op *at = op; at; at = at->chain) {
+	for (; op; op = op->chain) {
+		ring->parked--;
 		ring->inflight++;
-		ring->classes[at->sched_class].inflight++;
-		nr++;
+		ring->classes[op->sched_class].inflight++;
 	}
-	ring->parked -= nr;
+}
+
+static bool chain_is_parked(const struct sl_op *op)
+{
+	while (op->state == OP_WAITING)
+		op = op->prev;
+	return op->state == OP_PARKED;
 }
 
 void ring_cancel_op(struct sl_ring *ring, struct sl_op *op, int64_t res)
 {
 	switch (op->state) {
 	case OP_PARKED:
-		unpark(ring, op);
+		op_list_remove(&ring->classes[op->sched_class].parked, op);
+		unpark_chain(ring, op);
 		ring_end(ring, op, res);
 		break;
 	case OP_PENDING:
@@ -80,6 +85,8 @@ void ring_cancel_op(struct sl_ring *ring, struct sl_op *op, int64_t res)
 		ring_end(ring, op, res);
 		break;
 	case OP_WAITING:
+		if (chain_is_parked(op))
+			unpark_chain(ring, op);
 		op->prev->chain = NULL;
 		op->prev = NULL;
 		ring_end(ring, op, res);
@@ -188,6 +195,32 @@ int ring_cancel_on_fd(struct sl_ring *ring, int fd, const struct sl_op *except)
 	if (ring->splices)
 		nr += cancel_splices(ring, fd);
 	return nr;
+}
+
+static bool listed_on_fd(const struct op_list *list, int fd)
+{
+	for (const struct sl_op *op = list->head; op; op = op->next) {
+		for (const struct sl_op *at = op; at; at = at->chain) {
+			if (on_fd(at, fd))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool ring_fd_busy(const struct sl_ring *ring, int fd)
+{
+	const struct sl_slot *slot = ring->fd_buckets[(uint32_t)fd & ring->fd_mask];
+
+	for (; slot; slot = slot->fd_next) {
+		if (slot->fd == fd)
+			return true;
+	}
+	for (unsigned i = 0; i < SL_RING_CLASSES; i++) {
+		if (listed_on_fd(&ring->classes[i].parked, fd))
+			return true;
+	}
+	return listed_on_fd(&ring->pending, fd);
 }
 
 int sl_ring_cancel_fd(struct sl_ring *ring, int fd)

@@ -8,6 +8,7 @@
  */
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "engine/engine.h"
 #include "sys/block.h"
@@ -83,7 +84,7 @@ static int describe_kernel(int fd, struct sl_desc *ret_desc)
 	desc.kind = kind_of(st.mode);
 	desc.flags = flags_of(status);
 	desc.size = st.size;
-	desc.dev = (uint64_t)st.dev_major << 32 | st.dev_minor;
+	desc.dev = makedev(st.dev_major, st.dev_minor);
 	desc.ino = st.ino;
 	if (desc.kind == SL_DESC_BLOCK)
 		sl_sys_block_bytes(fd, &desc.size);

@@ -28,6 +28,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "engine/backend.h"
+#include "engine/list.h"
 #include "engine/optable.h"
 
 enum op_state {
@@ -64,20 +65,16 @@ enum slot_flag {
 	SLOT_BUFFER = 1 << 5,	  /* slot->buf_id is a buffer taken from the pool */
 };
 
-struct op_list {
-	struct sl_op *head, *tail;
-};
-
-struct slot_list {
-	struct sl_slot *head, *tail;
-};
+/* What a byte costs a class of one share. */
+#define CLASS_PRICE (1 << 16)
 
 struct sl_class {
 	struct op_list parked;
-	uint32_t shares;
+	uint32_t price; /* CLASS_PRICE / shares */
 	uint32_t inflight_max;
 	uint32_t inflight;
-	uint64_t used; /* bytes / shares: who goes next */
+	uint32_t finished; /* of those: ended, not yet collected */
+	uint64_t used;	   /* bytes times price: who goes next */
 	struct sl_ring_stats stats;
 };
 
@@ -102,6 +99,7 @@ struct sl_ring {
 	const struct sl_backend *backend;
 	void *state;
 	struct sl_backend_caps backend_caps;
+	uint64_t plain_ops; /* codes that only ever go straight to the backend */
 	int64_t now_ns;
 	struct sl_ring_opts opts;
 	struct sl_allocator allocator; /* what opts.allocator points at */
@@ -111,6 +109,7 @@ struct sl_ring {
 	uint32_t parked;
 	uint32_t finished_nr;
 	uint32_t collectable; /* accepted or parked, without a callback */
+	uint32_t delivered;   /* completions so far, wraps */
 	uint32_t unflushed;   /* started since the backend was last entered */
 	uint32_t in_backend;
 	uint32_t splices;
@@ -158,29 +157,36 @@ struct sl_ring {
 	int owner_tid;
 };
 
-/* ---- list.c ----------------------------------------------------------------------- */
-void op_list_add(struct op_list *list, struct sl_op *op);
-void op_list_remove(struct op_list *list, struct sl_op *op);
-struct sl_op *op_list_pop(struct op_list *list);
-void slot_list_add(struct slot_list *list, struct sl_slot *slot);
-void slot_list_remove(struct slot_list *list, struct sl_slot *slot);
-struct sl_slot *slot_list_pop(struct slot_list *list);
-
 /* ---- memory.c: all that a ring allocates goes through here --------------------------- */
 void *ring_alloc(struct sl_ring *ring, size_t nr, size_t bytes);
 void ring_free(struct sl_ring *ring, void *ptr, size_t nr, size_t bytes);
 const struct sl_allocator *ring_default_allocator(void);
 
 /* ---- ring.c: who may call --------------------------------------------------------- */
+/* A number of this thread's own; ring_thread_id() gives it out on first use. */
+extern __thread uint64_t ring_thread __attribute__((tls_model("initial-exec")));
 uint64_t ring_thread_id(void);
-int ring_check(const struct sl_ring *ring);
+
+/* -ESTALE in a forked child (its copy of the page is wiped), -EPERM on a thread
+ * that does not own the ring. */
+static inline int ring_check(const struct sl_ring *ring)
+{
+	if (SL_UNLIKELY(!*ring->alive))
+		return -ESTALE;
+	return SL_LIKELY(ring->owner == ring_thread) ? 0 : -EPERM;
+}
+
 int ring_turn(struct sl_ring *ring, int64_t deadline_ns);
 void ring_notify(struct sl_ring *ring);
 
 /* ---- submit.c: acceptance, parking, classes ----------------------------------------- */
 void ring_admit(struct sl_ring *ring);
-void class_leave(struct sl_ring *ring, const struct sl_op *op);
-void ring_pend(struct sl_ring *ring, struct sl_op *op);
+
+static inline void ring_pend(struct sl_ring *ring, struct sl_op *op)
+{
+	op->state = OP_PENDING;
+	op_list_add(&ring->pending, op);
+}
 
 /* ---- start.c: from an accepted op to whoever runs it ---------------------------------- */
 void ring_start_pending(struct sl_ring *ring);
@@ -189,17 +195,20 @@ void ring_retry(struct sl_ring *ring);
 void ring_try_locks(struct sl_ring *ring);
 int64_t ring_next_lock_ns(const struct sl_ring *ring);
 
-/* ---- slot.c ------------------------------------------------------------------------- */
-struct sl_slot *slot_take(struct sl_ring *ring, struct sl_op *op);
-void slot_release(struct sl_ring *ring, struct sl_slot *slot);
-struct sl_slot *slot_of(const struct sl_ring *ring, const struct sl_op *op);
-bool slot_alone_on_fd(const struct sl_ring *ring, const struct sl_slot *slot);
-void slot_set_piece(struct sl_slot *slot);
-
 /* ---- step.c: what an event means --------------------------------------------------- */
 void ring_step(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event);
 
 /* ---- finish.c: the end of an op ------------------------------------------------------ */
+void op_call_timed(struct sl_ring *ring, struct sl_op *op);
+
+static inline void op_call(struct sl_ring *ring, struct sl_op *op)
+{
+	if (SL_LIKELY(!ring->opts.stall_ns))
+		op->done(ring, op);
+	else
+		op_call_timed(ring, op);
+}
+
 /* Ends an op without or with its slot; its callback runs at the next dispatch. */
 void ring_end(struct sl_ring *ring, struct sl_op *op, int64_t res);
 void ring_end_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
@@ -207,12 +216,13 @@ void ring_end_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
 void ring_finish_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
 void ring_deliver_more(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
 unsigned ring_dispatch(struct sl_ring *ring);
-bool ring_has_work(const struct sl_ring *ring);
 
 /* ---- cancel.c ----------------------------------------------------------------------- */
 void ring_cancel_op(struct sl_ring *ring, struct sl_op *op, int64_t res);
 int ring_cancel_on_fd(struct sl_ring *ring, int fd, const struct sl_op *except);
 void ring_cancel_all(struct sl_ring *ring);
+/* Whether an op that has not ended uses the descriptor. */
+bool ring_fd_busy(const struct sl_ring *ring, int fd);
 
 /* ---- deadline.c --------------------------------------------------------------------- */
 void deadline_add(struct sl_ring *ring, struct sl_op *op);
@@ -223,6 +233,7 @@ int64_t deadline_next_ns(const struct sl_ring *ring);
 /* ---- worker.c ----------------------------------------------------------------------- */
 int workers_start(struct sl_ring *ring);
 void workers_stop(struct sl_ring *ring, bool forked);
+uint32_t workers_nr(const struct sl_ring *ring);
 void workers_queue(struct sl_ring *ring, struct sl_slot *slot);
 bool workers_unqueue(struct sl_ring *ring, struct sl_slot *slot);
 void workers_collect(struct sl_ring *ring);
@@ -240,9 +251,17 @@ bool keep_enter(struct sl_ring *ring, struct sl_slot *slot);
 void keep_leave(struct sl_ring *ring, struct sl_slot *slot);
 
 /* ---- post.c ------------------------------------------------------------------------- */
-unsigned posts_dispatch(struct sl_ring *ring, int64_t res);
-bool posts_waiting(const struct sl_ring *ring);
-void op_call(struct sl_ring *ring, struct sl_op *op);
+void posts_dispatch(struct sl_ring *ring, int64_t res);
+static inline bool posts_waiting(const struct sl_ring *ring)
+{
+	return __atomic_load_n(&ring->posts, __ATOMIC_RELAXED) != NULL;
+}
+
+/* Something to dispatch. */
+static inline bool ring_has_work(const struct sl_ring *ring)
+{
+	return ring->ended.head || ring->event_head != ring->event_tail || posts_waiting(ring);
+}
 
 /* ---- buf.c -------------------------------------------------------------------------- */
 int pool_fixed_index(const struct sl_ring *ring, const void *buf, uint64_t len);
@@ -252,10 +271,6 @@ void pool_deliver(struct sl_ring *ring, struct sl_slot *slot, const struct sl_ev
 void pool_wait(struct sl_ring *ring, struct sl_slot *slot);
 void pool_unwait(struct sl_slot *slot);
 void pool_return(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event);
-
-/* ---- stats.c ------------------------------------------------------------------------ */
-struct sl_ring_stats *op_stats(struct sl_ring *ring, const struct sl_op *op);
-void stats_ended(struct sl_ring *ring, const struct sl_op *op);
 
 /* ---- describe.c --------------------------------------------------------------------- */
 int ring_describe(struct sl_ring *ring, int fd, struct sl_desc *ret_desc);

@@ -9,8 +9,16 @@ unsigned sl_event_room(const struct sl_ring *ring)
 
 bool sl_event(struct sl_ring *ring, const struct sl_event *event)
 {
-	if (SL_UNLIKELY(!sl_event_room(ring)))
+	struct sl_event *place = &ring->events[ring->event_tail & ring->event_mask];
+
+	if (SL_UNLIKELY(ring->event_tail - ring->event_head > ring->event_mask))
 		return false;
-	ring->events[ring->event_tail++ & ring->event_mask] = *event;
+	/* Member by member: one wide copy would wait for the caller's narrow stores. */
+	place->id = event->id;
+	place->res = event->res;
+	place->flags = event->flags;
+	place->buf_id = event->buf_id;
+	place->aux = event->aux;
+	ring->event_tail++;
 	return true;
 }

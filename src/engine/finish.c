@@ -7,17 +7,15 @@
  * submitted by callbacks cannot keep it for ever.
  */
 #include "engine/engine.h"
+#include "engine/slot.h"
+#include "engine/stats.h"
 
 /* Runs a callback with the stall clock around it. */
-void op_call(struct sl_ring *ring, struct sl_op *op)
+void op_call_timed(struct sl_ring *ring, struct sl_op *op)
 {
 	int64_t begin_ns, took_ns;
 	unsigned code = op->code;
 
-	if (SL_LIKELY(!ring->opts.stall_ns)) {
-		op->done(ring, op);
-		return;
-	}
 	begin_ns = ring->backend->now(ring->state);
 	op->done(ring, op);
 	took_ns = ring->backend->now(ring->state) - begin_ns;
@@ -68,7 +66,9 @@ static void finish(struct sl_ring *ring, struct sl_op *op, int64_t res)
 {
 	op->res = res;
 	op->more = 0;
-	deadline_remove(ring, op);
+	ring->delivered++;
+	if (SL_UNLIKELY(op->heap_idx))
+		deadline_remove(ring, op);
 	stats_ended(ring, op);
 	if (SL_UNLIKELY(op->chain))
 		follow_chain(ring, op);
@@ -76,6 +76,7 @@ static void finish(struct sl_ring *ring, struct sl_op *op, int64_t res)
 		op->state = OP_FINISHED;
 		op_list_add(&ring->finished, op);
 		ring->finished_nr++;
+		ring->classes[op->sched_class].finished++;
 		return;
 	}
 	op->state = OP_IDLE;
@@ -115,6 +116,7 @@ void ring_deliver_more(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
 
 	if (!op->done)
 		return;
+	ring->delivered++;
 	op->res = res;
 	op->more = 1;
 	op_stats(ring, op)->events++;
@@ -134,14 +136,14 @@ static void tick(struct sl_ring *ring, struct sl_op *op)
 	op->state = OP_TIMING;
 	deadline_add(ring, op);
 	op_stats(ring, op)->events++;
+	ring->delivered++;
 	op_call(ring, op);
 }
 
-static unsigned dispatch_ended(struct sl_ring *ring)
+static void dispatch_ended(struct sl_ring *ring)
 {
 	struct op_list batch = ring->ended;
 	struct sl_op *op;
-	unsigned nr = 0;
 
 	/* What ends meanwhile goes to a list of its own, for the next round; a
 	 * cancel of an op in the batch only rewrites its result. */
@@ -151,43 +153,33 @@ static unsigned dispatch_ended(struct sl_ring *ring)
 			tick(ring, op);
 		else
 			finish(ring, op, op->res);
-		nr++;
 	}
-	return nr;
 }
 
-static unsigned dispatch_events(struct sl_ring *ring)
+static void dispatch_events(struct sl_ring *ring)
 {
 	uint32_t end = ring->event_tail;
-	unsigned nr = 0;
 
 	while (ring->event_head != end) {
-		struct sl_event event = ring->events[ring->event_head++ & ring->event_mask];
-		struct sl_slot *slot = sl_slot_find(ring, event.id);
+		const struct sl_event *event = &ring->events[ring->event_head & ring->event_mask];
+		struct sl_slot *slot = slot_find(ring, event->id);
 
-		if (SL_UNLIKELY(!slot))
-			continue;
-		ring_step(ring, slot, &event);
-		nr++;
+		if (SL_LIKELY(slot))
+			ring_step(ring, slot, event);
+		ring->event_head++; /* only now may its place be used again */
 	}
-	return nr;
 }
 
 unsigned ring_dispatch(struct sl_ring *ring)
 {
-	unsigned nr = 0;
+	unsigned before = ring->delivered;
 
 	ring->dispatching = true;
 	if (ring->ended.head)
-		nr += dispatch_ended(ring);
-	nr += dispatch_events(ring);
+		dispatch_ended(ring);
+	dispatch_events(ring);
 	if (SL_UNLIKELY(posts_waiting(ring)))
-		nr += posts_dispatch(ring, ring->draining ? -ECANCELED : 0);
+		posts_dispatch(ring, ring->draining ? -ECANCELED : 0);
 	ring->dispatching = false;
-	return nr;
-}
-
-bool ring_has_work(const struct sl_ring *ring)
-{
-	return ring->ended.head || ring->event_head != ring->event_tail || posts_waiting(ring);
+	return ring->delivered - before;
 }

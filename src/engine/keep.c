@@ -120,17 +120,14 @@ void keep_drop(struct sl_ring *ring, int fd)
 
 int sl_ring_unkeep(struct sl_ring *ring, int fd)
 {
-	const struct sl_slot *slot;
 	int err = ring_check(ring);
 
 	if (err)
 		return err;
 	if (!keep_find(ring, fd))
 		return -ENOENT;
-	for (slot = ring->fd_buckets[(uint32_t)fd & ring->fd_mask]; slot; slot = slot->fd_next) {
-		if (slot->fd == fd)
-			return -EBUSY;
-	}
+	if (ring_fd_busy(ring, fd))
+		return -EBUSY;
 	keep_drop(ring, fd);
 	return 0;
 }

@@ -117,12 +117,27 @@ static uint8_t route_of(const struct sl_ring *ring, unsigned code)
 
 	if (!(ring->backend->groups & info->group))
 		return SL_ROUTE_NONE;
+	/* Streams may still be native where files are not. */
+	if (info->traits & SL_OP_AT_OFF && !ring->backend_caps.files && !ring->backend->owns_world)
+		return info->route;
 	if (ring->backend_caps.native >> code & 1)
 		return SL_ROUTE_NATIVE;
 	if (ring->backend->owns_world &&
 	    (info->route != SL_ROUTE_ENGINE || code == SL_OP_CLOSE || code == SL_OP_LOCK))
 		return SL_ROUTE_NONE;
 	return info->route;
+}
+
+/* The backend takes them whatever the slot says, and nobody tries before it. */
+static uint64_t plain_ops(const struct sl_ring *ring)
+{
+	uint64_t ops = ring->backend_caps.native;
+
+	if (!ring->backend_caps.files)
+		ops &= ~(1ull << SL_OP_READ | 1ull << SL_OP_WRITE);
+	if (!ring->backend->owns_world && !(ring->opts.flags & SL_RING_NO_INLINE))
+		ops &= ~(1ull << SL_OP_READ | 1ull << SL_OP_OPEN | 1ull << SL_OP_STAT);
+	return ops & ~(1ull << SL_OP_CLOSE | 1ull << SL_OP_LOCK);
 }
 
 static void fill_caps(struct sl_ring *ring, const struct sl_ring_choice *choice)
@@ -139,7 +154,7 @@ static void fill_caps(struct sl_ring *ring, const struct sl_ring_choice *choice)
 	caps->sq_entries = ring->backend_caps.sq_entries;
 	caps->cq_entries = ring->backend_caps.cq_entries;
 	caps->setup_flags = ring->backend_caps.setup_flags;
-	caps->workers = ring->opts.workers;
+	caps->workers = workers_nr(ring);
 	for (unsigned code = 0; code < SL_OP_CODES; code++)
 		caps->route[code] = route_of(ring, code);
 }
@@ -157,10 +172,11 @@ static int build(struct sl_ring *ring, const struct sl_ring_choice *choice, char
 	if (err)
 		return err;
 	for (unsigned i = 0; i < SL_RING_CLASSES; i++)
-		ring->classes[i].shares = 100;
+		ring->classes[i].price = CLASS_PRICE / 100;
 	ring->owner = ring_thread_id();
 	ring->owner_tid = sl_sys_gettid();
 	ring->now_ns = ring->backend->now(ring->state);
+	ring->plain_ops = plain_ops(ring);
 	fill_caps(ring, choice);
 	ring->caps.memory_bytes = ring->memory_bytes + ring->backend_caps.memory_bytes;
 	return 0;

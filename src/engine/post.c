@@ -10,11 +10,6 @@
  */
 #include "engine/engine.h"
 
-bool posts_waiting(const struct sl_ring *ring)
-{
-	return __atomic_load_n(&ring->posts, __ATOMIC_RELAXED) != NULL;
-}
-
 static bool claim_place(struct sl_ring *ring)
 {
 	uint32_t max = ring->opts.depth + ring->opts.park_max;
@@ -27,6 +22,8 @@ static bool claim_place(struct sl_ring *ring)
 
 int sl_ring_post(struct sl_ring *ring, struct sl_op *op)
 {
+	if (!*ring->alive)
+		return -ESTALE;
 	if (!op->done || op->state != OP_IDLE)
 		return -EINVAL;
 	if (!claim_place(ring))
@@ -62,10 +59,9 @@ static struct sl_op *take_posts(struct sl_ring *ring)
 	return oldest;
 }
 
-unsigned posts_dispatch(struct sl_ring *ring, int64_t res)
+void posts_dispatch(struct sl_ring *ring, int64_t res)
 {
 	struct sl_op *op = take_posts(ring);
-	unsigned nr = 0;
 
 	while (op) {
 		struct sl_op *next = op->next;
@@ -76,9 +72,8 @@ unsigned posts_dispatch(struct sl_ring *ring, int64_t res)
 		op->next = NULL;
 		op->state = OP_IDLE;
 		__atomic_fetch_sub(&ring->posts_nr, 1, __ATOMIC_SEQ_CST);
+		ring->delivered++;
 		op_call(ring, op);
 		op = next;
-		nr++;
 	}
-	return nr;
 }

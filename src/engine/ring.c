@@ -13,22 +13,17 @@
 #include <stdio.h>
 
 #include "engine/engine.h"
+#include "engine/stats.h"
+
+__thread uint64_t ring_thread __attribute__((tls_model("initial-exec")));
 
 uint64_t ring_thread_id(void)
 {
 	static uint64_t next_id;
-	static __thread uint64_t id __attribute__((tls_model("initial-exec")));
 
-	if (SL_UNLIKELY(!id))
-		id = __atomic_add_fetch(&next_id, 1, __ATOMIC_RELAXED);
-	return id;
-}
-
-int ring_check(const struct sl_ring *ring)
-{
-	if (SL_UNLIKELY(!*ring->alive))
-		return -ESTALE;
-	return SL_LIKELY(ring->owner == ring_thread_id()) ? 0 : -EPERM;
+	if (!ring_thread)
+		ring_thread = __atomic_add_fetch(&next_id, 1, __ATOMIC_RELAXED);
+	return ring_thread;
 }
 
 void sl_report(struct sl_ring *ring, int level, const char *fmt, ...)
@@ -54,6 +49,8 @@ void ring_notify(struct sl_ring *ring)
 
 void sl_ring_wake(struct sl_ring *ring)
 {
+	if (!*ring->alive)
+		return; /* a forked child has no business with its parent's ring */
 	__atomic_store_n(&ring->woken, 1, __ATOMIC_SEQ_CST);
 	ring_notify(ring);
 }
@@ -209,6 +206,7 @@ static void collect(struct sl_ring *ring, struct sl_op *op)
 {
 	op_list_remove(&ring->finished, op);
 	ring->finished_nr--;
+	ring->classes[op->sched_class].finished--;
 	ring->collectable--;
 	op->state = OP_IDLE;
 	class_leave(ring, op);

@@ -11,7 +11,9 @@
 #include "engine/ring_end.h"
 #include "sys/thread.h"
 
-#define PATIENCE_NS ((int64_t)5 * 1000000000)
+#define ADOPT_TRIES    1000
+#define ADOPT_PAUSE_NS 1000000
+#define PATIENCE_NS    ((int64_t)5 * 1000000000)
 
 static unsigned active(const struct sl_ring *ring)
 {
@@ -100,8 +102,13 @@ static void drain_for_good(struct sl_ring *ring)
  * wait for is the workers. */
 static bool adopt(struct sl_ring *ring)
 {
-	if (sl_sys_thread_alive(ring->owner_tid))
-		return false;
+	/* A joined thread may be on its last steps in the kernel: it has ended for
+	 * the program before its number is free. */
+	for (int tries = 0; sl_sys_thread_alive(ring->owner_tid); tries++) {
+		if (tries == ADOPT_TRIES)
+			return false;
+		sl_sys_sleep_ns(ADOPT_PAUSE_NS);
+	}
 	__atomic_store_n(&ring->closing, 1, __ATOMIC_SEQ_CST);
 	return true;
 }

@@ -7,94 +7,11 @@
  * never reaches the next user. Slots on the same descriptor are chained in a
  * hash by fd: close and cancel_fd find them there.
  */
-#include "engine/engine.h"
-
-#define GENERATION_ONE ((uint64_t)1 << 32)
+#include "engine/slot.h"
 
 struct sl_slot *sl_slot_find(struct sl_ring *ring, uint64_t id)
 {
-	uint32_t idx = (uint32_t)id;
-
-	if (SL_UNLIKELY(idx >= ring->opts.depth || ring->slots[idx].id != id))
-		return NULL;
-	return ring->slots[idx].engine_state == SLOT_FREE ? NULL : &ring->slots[idx];
-}
-
-struct sl_slot *slot_of(const struct sl_ring *ring, const struct sl_op *op)
-{
-	return &ring->slots[op->slot];
-}
-
-static void fd_chain_add(struct sl_ring *ring, struct sl_slot *slot)
-{
-	struct sl_slot **bucket = &ring->fd_buckets[(uint32_t)slot->fd & ring->fd_mask];
-
-	slot->fd_next = *bucket;
-	if (*bucket)
-		(*bucket)->fd_link = &slot->fd_next;
-	slot->fd_link = bucket;
-	*bucket = slot;
-}
-
-static void fd_chain_remove(struct sl_slot *slot)
-{
-	if (!slot->fd_link)
-		return;
-	*slot->fd_link = slot->fd_next;
-	if (slot->fd_next)
-		slot->fd_next->fd_link = slot->fd_link;
-	slot->fd_link = NULL;
-}
-
-static uint64_t vector_bytes(const struct iovec *iov, uint64_t nr)
-{
-	uint64_t total = 0;
-
-	for (uint64_t i = 0; i < nr; i++)
-		total += iov[i].iov_len;
-	return total;
-}
-
-static bool is_transfer(const struct sl_op_info *info)
-{
-	return info->flags & (SL_OP_VEC | SL_OP_POOLED);
-}
-
-struct sl_slot *slot_take(struct sl_ring *ring, struct sl_op *op)
-{
-	const struct sl_op_info *info = &sl_op_table[op->code];
-	struct sl_slot *slot = ring->free_slots;
-
-	SL_ASSERT(slot); /* E1 */
-	ring->free_slots = slot->next;
-	slot->next = NULL;
-	slot->op = op;
-	slot->code = op->code;
-	slot->engine_state = SLOT_HELD;
-	slot->flags = op->flags;
-	slot->fd = op->fd;
-	slot->fixed_fd = slot->fixed_buf = slot->pool_id = -1;
-	slot->buf = op->buf;
-	slot->len = op->len;
-	slot->off = op->off;
-	slot->pool = NULL;
-	slot->engine_flags = slot->restarts = 0;
-	slot->done = 0;
-	slot->total = op->len;
-	slot->keep = NULL;
-	slot->result = 0;
-	slot->backend.u64[0] = slot->backend.u64[1] = 0;
-	slot->backend.u64[2] = slot->backend.u64[3] = 0;
-	if (is_transfer(info)) {
-		if (op->flags & SL_OP_VEC)
-			slot->total = vector_bytes(op->buf, op->len);
-		slot_set_piece(slot);
-	}
-	if (info->traits & SL_OP_ON_FD)
-		fd_chain_add(ring, slot);
-	op->slot = (uint32_t)slot->id;
-	op->state = OP_STARTED;
-	return slot;
+	return slot_find(ring, id);
 }
 
 /* Splices are chained by their target; few are in flight at a time. */
@@ -122,7 +39,7 @@ bool slot_alone_on_fd(const struct sl_ring *ring, const struct sl_slot *slot)
 }
 
 /* A close that waited for the last other op on its descriptor goes on. */
-static void wake_close(struct sl_ring *ring, int fd)
+void slot_wake_close(struct sl_ring *ring, int fd)
 {
 	struct sl_slot *at = ring->fd_buckets[(uint32_t)fd & ring->fd_mask];
 
@@ -137,29 +54,20 @@ static void wake_close(struct sl_ring *ring, int fd)
 	}
 }
 
-static void release_splice(struct sl_ring *ring, const struct sl_op *op)
+void slot_release_splice(struct sl_ring *ring, const struct sl_op *op)
 {
 	ring->splices--;
 	if (ring->closes)
-		wake_close(ring, ((const struct sl_splice_ends *)op->buf)->source_fd);
+		slot_wake_close(ring, ((const struct sl_splice_ends *)op->buf)->source_fd);
 }
 
-void slot_release(struct sl_ring *ring, struct sl_slot *slot)
+uint64_t slot_vector_bytes(const struct iovec *iov, uint64_t nr)
 {
-	const struct sl_op *op = slot->op;
+	uint64_t total = 0;
 
-	if (slot->keep)
-		keep_leave(ring, slot);
-	fd_chain_remove(slot);
-	slot->engine_state = SLOT_FREE;
-	slot->id += GENERATION_ONE;
-	slot->op = NULL;
-	if (SL_UNLIKELY(op->code == SL_OP_SPLICE || op->code == SL_OP_TEE))
-		release_splice(ring, op);
-	if (SL_UNLIKELY(ring->closes))
-		wake_close(ring, op->fd);
-	slot->next = ring->free_slots;
-	ring->free_slots = slot;
+	for (uint64_t i = 0; i < nr; i++)
+		total += iov[i].iov_len;
+	return total;
 }
 
 /* The rest of a vector from byte slot->done: a piece of one buffer, or what

@@ -8,6 +8,8 @@
  * somebody else) waits in a list and is started again from the next turn.
  */
 #include "engine/engine.h"
+#include "engine/slot.h"
+#include "engine/stats.h"
 
 #define LOCK_BACKOFF_MIN_NS 1000000
 #define LOCK_BACKOFF_MAX_NS 50000000
@@ -83,7 +85,7 @@ static void start_lock(struct sl_ring *ring, struct sl_slot *slot)
 		ring_end_slot(ring, slot, res);
 		return;
 	}
-	slot->backoff_ns *= 2;
+	slot->backoff_ns *= 2; /* 0 at first */
 	if (slot->backoff_ns < LOCK_BACKOFF_MIN_NS)
 		slot->backoff_ns = LOCK_BACKOFF_MIN_NS;
 	if (slot->backoff_ns > LOCK_BACKOFF_MAX_NS)
@@ -93,29 +95,28 @@ static void start_lock(struct sl_ring *ring, struct sl_slot *slot)
 	slot_list_add(&ring->locks, slot);
 }
 
+#define INLINE_OPS (1ull << SL_OP_READ | 1ull << SL_OP_OPEN | 1ull << SL_OP_STAT)
+
 static bool answered_inline(struct sl_ring *ring, struct sl_slot *slot)
 {
 	struct sl_event event = { .id = slot->id };
 
-	if (!sl_event_room(ring) || !inline_attempt(ring, slot, &event.res))
+	if (!(INLINE_OPS >> slot->code & 1) || !sl_event_room(ring) ||
+	    !inline_attempt(ring, slot, &event.res))
 		return false;
 	sl_event(ring, &event);
 	op_stats(ring, slot->op)->inlined++;
 	return true;
 }
 
-/* Also called again for every further transfer of the same op. */
-void ring_start_slot(struct sl_ring *ring, struct sl_slot *slot)
+static void start_slowly(struct sl_ring *ring, struct sl_slot *slot)
 {
-	uint8_t route = sl_op_table[slot->code].route;
-
-	slot->engine_state = SLOT_HELD;
-	if (SL_UNLIKELY(slot->engine_flags & SLOT_CANCEL && slot->code != SL_OP_CLOSE)) {
+	if (slot->engine_flags & SLOT_CANCEL && slot->code != SL_OP_CLOSE) {
 		ring_end_slot(ring, slot,
 			      slot->engine_flags & SLOT_TIMEOUT ? -ETIMEDOUT : -ECANCELED);
 		return;
 	}
-	if (SL_UNLIKELY(slot->keep) && !keep_enter(ring, slot))
+	if (slot->keep && !keep_enter(ring, slot))
 		return;
 	if (slot->code == SL_OP_CLOSE)
 		start_close(ring, slot);
@@ -123,12 +124,23 @@ void ring_start_slot(struct sl_ring *ring, struct sl_slot *slot)
 		start_lock(ring, slot);
 	else if (answered_inline(ring, slot))
 		return;
-	else if (SL_LIKELY(is_native(ring, slot)))
+	else if (is_native(ring, slot))
 		start_native(ring, slot);
-	else if (route == SL_ROUTE_INLINE)
+	else if (sl_op_table[slot->code].route == SL_ROUTE_INLINE)
 		ring_end_slot(ring, slot, slot_perform(slot));
 	else
 		start_on_worker(ring, slot);
+}
+
+/* Also called again for every further transfer of the same op. */
+void ring_start_slot(struct sl_ring *ring, struct sl_slot *slot)
+{
+	slot->engine_state = SLOT_HELD;
+	if (SL_LIKELY(ring->plain_ops >> slot->code & 1 && !slot->keep &&
+		      !(slot->engine_flags & SLOT_CANCEL)))
+		start_native(ring, slot);
+	else
+		start_slowly(ring, slot);
 }
 
 static bool being_closed(const struct sl_ring *ring, const struct sl_slot *slot)
@@ -142,17 +154,12 @@ static bool being_closed(const struct sl_ring *ring, const struct sl_slot *slot)
 	return false;
 }
 
-static void start_with_slot(struct sl_ring *ring, struct sl_op *op)
+/* The kept entry, the pool and the registered memory of a slot. */
+static void attach(struct sl_ring *ring, struct sl_slot *slot, const struct sl_op_info *info)
 {
-	struct sl_slot *slot = slot_take(ring, op);
-	const struct sl_op_info *info = &sl_op_table[op->code];
+	const struct sl_op *op = slot->op;
 
-	slot->retry_ns = slot->backoff_ns = 0;
-	if (SL_UNLIKELY(ring->closes) && info->traits & SL_OP_ON_FD && being_closed(ring, slot)) {
-		ring_end_slot(ring, slot, -EBADF);
-		return;
-	}
-	if (ring->keep_nr && info->traits & SL_OP_ON_FD) {
+	if (ring->keep_nr) {
 		slot->keep = keep_find(ring, op->fd);
 		if (slot->keep)
 			slot->fixed_fd = slot->keep->fixed_fd;
@@ -160,11 +167,25 @@ static void start_with_slot(struct sl_ring *ring, struct sl_op *op)
 	if (op->flags & SL_OP_POOLED) {
 		slot->pool = op->arg;
 		slot->pool_id = pool_backend_id(slot->pool);
-	} else if (info->flags & SL_OP_VEC && !(op->flags & SL_OP_VEC)) {
+	} else if (ring->pool_nr && info->flags & SL_OP_VEC && !(op->flags & SL_OP_VEC)) {
 		slot->fixed_buf = pool_fixed_index(ring, slot->buf, slot->total);
 	}
-	if (op->code == SL_OP_SPLICE || op->code == SL_OP_TEE)
-		ring->splices++;
+}
+
+static void start_with_slot(struct sl_ring *ring, struct sl_op *op)
+{
+	const struct sl_op_info *info = &sl_op_table[op->code];
+	struct sl_slot *slot = slot_take(ring, op);
+
+	if (info->traits & SL_OP_ON_FD) {
+		if (SL_UNLIKELY(ring->closes) && being_closed(ring, slot)) {
+			ring_end_slot(ring, slot, -EBADF);
+			return;
+		}
+		attach(ring, slot, info);
+		if (op->code == SL_OP_SPLICE || op->code == SL_OP_TEE)
+			ring->splices++;
+	}
 	ring_start_slot(ring, slot);
 }
 
@@ -198,28 +219,37 @@ void ring_start_pending(struct sl_ring *ring)
 		start_op(ring, op);
 }
 
+static unsigned list_length(const struct slot_list *list)
+{
+	unsigned nr = 0;
+
+	for (const struct sl_slot *slot = list->head; slot; slot = slot->next)
+		nr++;
+	return nr;
+}
+
+/* Each slot that was there is looked at once; what waits again goes to the end.
+ * The list stays whole meanwhile: a close may cancel slots in it. */
+static void start_again(struct sl_ring *ring, struct slot_list *list, int64_t due_ns)
+{
+	for (unsigned nr = list_length(list); nr && list->head; nr--) {
+		struct sl_slot *slot = slot_list_pop(list);
+
+		if (slot->retry_ns <= due_ns)
+			ring_start_slot(ring, slot);
+		else
+			slot_list_add(list, slot);
+	}
+}
+
 void ring_retry(struct sl_ring *ring)
 {
-	struct slot_list batch = ring->retry;
-	struct sl_slot *slot;
-
-	ring->retry = (struct slot_list){ NULL, NULL };
-	while ((slot = slot_list_pop(&batch)))
-		ring_start_slot(ring, slot);
+	start_again(ring, &ring->retry, INT64_MAX);
 }
 
 void ring_try_locks(struct sl_ring *ring)
 {
-	struct slot_list batch = ring->locks;
-	struct sl_slot *slot;
-
-	ring->locks = (struct slot_list){ NULL, NULL };
-	while ((slot = slot_list_pop(&batch))) {
-		if (slot->retry_ns <= ring->now_ns)
-			ring_start_slot(ring, slot);
-		else
-			slot_list_add(&ring->locks, slot);
-	}
+	start_again(ring, &ring->locks, ring->now_ns);
 }
 
 int64_t ring_next_lock_ns(const struct sl_ring *ring)

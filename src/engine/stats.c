@@ -2,54 +2,7 @@
 /* stats.c - counters per scheduling class, and a power-of-two latency histogram. */
 #include <string.h>
 
-#include "engine/engine.h"
-
-struct sl_ring_stats *op_stats(struct sl_ring *ring, const struct sl_op *op)
-{
-	return &ring->classes[op->sched_class].stats;
-}
-
-static void count_bytes(struct sl_ring_stats *stats, const struct sl_op *op)
-{
-	uint8_t traits = sl_op_table[op->code].traits;
-
-	if (traits & SL_OP_READS)
-		stats->read_bytes += op->done_len;
-	else if (traits & SL_OP_WRITES)
-		stats->write_bytes += op->done_len;
-}
-
-static void count_latency(struct sl_ring *ring, struct sl_ring_stats *stats, const struct sl_op *op)
-{
-	int64_t end_ns = ring->now_ns;
-	unsigned bucket;
-
-	if (ring->opts.flags & SL_RING_CLOCK_PER_OP)
-		end_ns = ring->backend->now(ring->state);
-	bucket = end_ns > op->submit_ns ? sl_log2((uint64_t)(end_ns - op->submit_ns)) : 0;
-	if (bucket >= SL_RING_LATENCY_BUCKETS)
-		bucket = SL_RING_LATENCY_BUCKETS - 1;
-	stats->latency[bucket]++;
-}
-
-void stats_ended(struct sl_ring *ring, const struct sl_op *op)
-{
-	struct sl_ring_stats *stats = op_stats(ring, op);
-
-	stats->completed++;
-	stats->events++;
-	if (SL_UNLIKELY(op->res < 0)) {
-		if (op->res == -ECANCELED)
-			stats->cancelled++;
-		else if (op->res == -ETIMEDOUT)
-			stats->timed_out++;
-		else
-			stats->failed++;
-	}
-	if (op->done_len)
-		count_bytes(stats, op);
-	count_latency(ring, stats, op);
-}
+#include "engine/stats.h"
 
 static void add_stats(struct sl_ring_stats *sum, const struct sl_ring_stats *part)
 {
@@ -78,8 +31,16 @@ static void class_stats(const struct sl_ring *ring, unsigned idx, struct sl_ring
 
 	*ret_stats = class->stats;
 	ret_stats->inflight = class->inflight;
-	for (const struct sl_op *op = class->parked.head; op; op = op->next)
-		ret_stats->parked_now++;
+	for (const struct sl_op *op = class->parked.head; op; op = op->next) {
+		for (const struct sl_op *at = op; at; at = at->chain)
+			ret_stats->parked_now++;
+	}
+	/* Counted once on the way of an op, told in three ways. */
+	for (unsigned i = 0; i < SL_RING_LATENCY_BUCKETS; i++)
+		ret_stats->completed += class->stats.latency[i];
+	ret_stats->events += ret_stats->completed;
+	ret_stats->submitted =
+		ret_stats->completed + class->inflight - class->finished + ret_stats->parked_now;
 }
 
 int sl_ring_stats(const struct sl_ring *ring, int sched_class, struct sl_ring_stats *ret_stats)
@@ -93,8 +54,12 @@ int sl_ring_stats(const struct sl_ring *ring, int sched_class, struct sl_ring_st
 		return 0;
 	}
 	memset(ret_stats, 0, sizeof(*ret_stats));
-	for (unsigned i = 0; i < SL_RING_CLASSES; i++)
-		add_stats(ret_stats, &ring->classes[i].stats);
+	for (unsigned i = 0; i < SL_RING_CLASSES; i++) {
+		struct sl_ring_stats part;
+
+		class_stats(ring, i, &part);
+		add_stats(ret_stats, &part);
+	}
 	ring->backend->stats(ring->state, &backend_stats);
 	ret_stats->enters = backend_stats.enters;
 	ret_stats->overflows = backend_stats.overflows;

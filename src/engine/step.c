@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 
 #include "engine/engine.h"
+#include "engine/slot.h"
+#include "engine/stats.h"
 
 #define RESTARTS_MAX 3
 
@@ -33,7 +35,7 @@ static bool is_multi(const struct sl_slot *slot)
 
 static void end(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
 {
-	if (SL_UNLIKELY(cancelled(slot)) && (res == -ECANCELED || res == -EINTR))
+	if (SL_UNLIKELY(cancelled(slot)) && (res == -ECANCELED || res == -EINTR || res == -EAGAIN))
 		res = cancel_result(slot);
 	ring_finish_slot(ring, slot, res);
 }
@@ -86,6 +88,7 @@ static bool use_worker(struct sl_ring *ring, struct sl_slot *slot)
 	case SL_OP_READ:
 	case SL_OP_WRITE:
 	case SL_OP_SPLICE:
+	case SL_OP_TEE:
 	case SL_OP_CONNECT:
 		op_stats(ring, slot->op)->worked++;
 		if (slot->pool && !sl_slot_take_buffer(ring, slot))

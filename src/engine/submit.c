@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "engine/engine.h"
+#include "engine/stats.h"
 
 #define IOV_NR_MAX  1024
 #define OP_COST_MIN 4096
@@ -104,7 +105,6 @@ static void accept_op(struct sl_ring *ring, struct sl_op *op)
 		deadline_add(ring, op);
 	if (!op->done)
 		ring->collectable++;
-	op_stats(ring, op)->submitted++;
 }
 
 static unsigned chain_length(const struct sl_op *op)
@@ -136,23 +136,22 @@ static uint64_t op_cost(const struct sl_op *op)
 	return bytes;
 }
 
-/* Counts op and its chain as in flight and queues its head to be started. */
-static void enter(struct sl_ring *ring, struct sl_op *head)
+static inline void count_in(struct sl_ring *ring, const struct sl_op *op)
 {
-	for (struct sl_op *op = head; op; op = op->chain) {
-		struct sl_class *class = &ring->classes[op->sched_class];
+	struct sl_class *class = &ring->classes[op->sched_class];
 
-		ring->inflight++;
-		class->inflight++;
-		class->used += op_cost(op) * 1024 / class->shares;
-	}
-	ring_pend(ring, head);
+	ring->inflight++;
+	class->inflight++;
+	class->used += op_cost(op) * class->price;
 }
 
-void ring_pend(struct sl_ring *ring, struct sl_op *op)
+/* Counts op and its chain as in flight and queues its head to be started. */
+static inline void enter(struct sl_ring *ring, struct sl_op *head)
 {
-	op->state = OP_PENDING;
-	op_list_add(&ring->pending, op);
+	count_in(ring, head);
+	for (struct sl_op *op = head->chain; SL_UNLIKELY(op != NULL); op = op->chain)
+		count_in(ring, op);
+	ring_pend(ring, head);
 }
 
 /* A class that was idle starts level with the busiest claim, not with credit
@@ -212,12 +211,6 @@ void ring_admit(struct sl_ring *ring)
 		ring->parked -= chain_length(head);
 		enter(ring, head);
 	}
-}
-
-void class_leave(struct sl_ring *ring, const struct sl_op *op)
-{
-	ring->inflight--;
-	ring->classes[op->sched_class].inflight--;
 }
 
 static int refuse(struct sl_ring *ring, const struct sl_op *op)
@@ -351,7 +344,7 @@ int sl_ring_class(struct sl_ring *ring, unsigned sched_class, const struct sl_ri
 		opts = &defaults;
 	if (sched_class >= SL_RING_CLASSES || opts->shares > 1000)
 		return -EINVAL;
-	ring->classes[sched_class].shares = opts->shares ? opts->shares : 100;
+	ring->classes[sched_class].price = CLASS_PRICE / (opts->shares ? opts->shares : 100);
 	ring->classes[sched_class].inflight_max = opts->inflight_max;
 	ring_admit(ring);
 	return 0;

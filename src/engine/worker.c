@@ -145,6 +145,11 @@ void workers_stop(struct sl_ring *ring, bool forked)
 	ring->workers = NULL;
 }
 
+uint32_t workers_nr(const struct sl_ring *ring)
+{
+	return ring->workers->threads;
+}
+
 void workers_queue(struct sl_ring *ring, struct sl_slot *slot)
 {
 	struct sl_workers *workers = ring->workers;
