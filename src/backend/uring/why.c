@@ -55,12 +55,11 @@ static void explain_memory(size_t ring_bytes, char *why)
 		snprintf(why, WHY_BYTES, "uring: ENOMEM: no memory for a ring of %zu KiB",
 			 ring_bytes / 1024);
 	else
-		snprintf(
-			why, WHY_BYTES,
-			"uring: ENOMEM: a ring of %zu KiB does not fit into RLIMIT_MEMLOCK, %llu KiB "
-			"for all of this user's pinned memory; raise it with ulimit -l or "
-			"LimitMEMLOCK=",
-			ring_bytes / 1024, (unsigned long long)limit.rlim_cur / 1024);
+		snprintf(why, WHY_BYTES,
+			 "uring: ENOMEM: a ring of %zu KiB does not fit into RLIMIT_MEMLOCK, "
+			 "%llu KiB for all of this user's pinned memory; raise it with ulimit -l "
+			 "or LimitMEMLOCK=",
+			 ring_bytes / 1024, (unsigned long long)limit.rlim_cur / 1024);
 }
 
 void uring_explain(int err, size_t ring_bytes, char *why)
