@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/engine.h"
+
 #define EDGE_FILE   20000
 #define MODEL_BYTES (512u << 10)
 #define BATCH	    8
@@ -357,6 +359,32 @@ void aligned_requests_are_one_operation_each_without_a_copy(void **state)
 	free(fault);
 }
 
+void only_the_edge_of_a_long_request_is_copied(void **state)
+{
+	struct fault *fault = calloc(1, sizeof(*fault));
+	struct sl_ring *ring = fault_ring(fault);
+	struct sl_file *file;
+	void *base;
+	unsigned char *buf = fs_buffer(65536, 100, &base);
+
+	(void)state;
+	fs_fill(fs_path("long"), 65536);
+	file = fs_open(ring, "long", O_RDWR, SL_FILE_DIRECT);
+	fault->nr = 0;
+	assert_int_equal(fs_read(file, buf, 65436, 100), 65436);
+	assert_int_equal(fault->nr, 2);
+	assert_int_equal(fault->log[0].len, 4096);
+	assert_ptr_equal(fault->log[1].buf, (unsigned char *)base + 4096);
+	fault->nr = 0;
+	assert_int_equal(fs_write(file, buf, 65436, 100), 65436);
+	assert_int_equal(fault->nr, 3);
+	assert_ptr_equal(fault->log[2].buf, (unsigned char *)base + 4096);
+	sl_file_close(file);
+	sl_ring_close(ring);
+	free(base);
+	free(fault);
+}
+
 static unsigned order[16];
 static unsigned order_nr;
 
@@ -433,6 +461,43 @@ void holes_and_unwritten_blocks_read_as_zeros(void **state)
 	sl_file_close(file);
 	sl_ring_close(ring);
 	free(base);
+}
+
+/* What a read leaves behind the end of the file is undefined: make it so. */
+static int64_t scribble(struct fault *fault, struct sl_slot *slot, unsigned nr)
+{
+	int64_t res;
+
+	(void)fault;
+	(void)nr;
+	if (slot->code != SL_OP_READ)
+		return FAULT_PASS;
+	res = fault_perform(slot);
+	if (res >= 0)
+		memset((char *)slot->buf + res, 0xee, slot->len - (uint64_t)res);
+	return res;
+}
+
+void the_gap_behind_the_old_end_is_zeros(void **state)
+{
+	struct fault *fault = calloc(1, sizeof(*fault));
+	struct sl_ring *ring = fault_ring(fault);
+	struct sl_file *file;
+	unsigned char bytes[8192];
+
+	(void)state;
+	fs_fill(fs_path("gap"), 100);
+	file = fs_open(ring, "gap", O_RDWR, SL_FILE_DIRECT);
+	fault->judge = scribble;
+	assert_int_equal(fs_write(file, "y", 1, 3000), 1);
+	assert_int_equal(fs_slurp(fs_path("gap"), bytes, sizeof(bytes)), 3001);
+	assert_zeros(bytes + 100, 2900);
+	assert_int_equal(fs_write(file, "z", 1, 6000), 1);
+	assert_int_equal(fs_slurp(fs_path("gap"), bytes, sizeof(bytes)), 6001);
+	assert_zeros(bytes + 3001, 2999);
+	sl_file_close(file);
+	sl_ring_close(ring);
+	free(fault);
 }
 
 void reads_at_and_behind_the_end_answer_zero(void **state)

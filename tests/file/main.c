@@ -18,6 +18,7 @@ static const struct {
 } places[] = {
 	{ "a_full_disk_ends_a_write_with_what_was_done", "" },
 	{ "the_mode_is_what_this_file_system_really_does", "" },
+	{ "who_may_not_write_gets_no_wrong_answer", "" },
 	{ "a_btrfs_file_without_copy_on_write_writes_directly", "btrfs" },
 };
 

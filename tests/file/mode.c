@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "file/mode.h"
@@ -63,19 +64,27 @@ static struct sl_file_mode mode_of(struct sl_ring *ring, const char *name, unsig
 	return mode;
 }
 
+static size_t truth_here(void)
+{
+	size_t i = 0;
+
+	while (i < sizeof(truth) / sizeof(truth[0]) && !fs_is(truth[i].fs))
+		i++;
+	assert_true(i < sizeof(truth) / sizeof(truth[0]));
+	return i;
+}
+
 void the_mode_is_what_this_file_system_really_does(void **state)
 {
 	struct sl_ring *ring;
 	struct sl_file_mode mode;
-	size_t i = 0;
+	size_t i;
 
 	(void)state;
 	ring = fs_ring();
 	fs_fill(fs_path("truth"), 65536);
 	mode = mode_of(ring, "truth", O_RDWR, SL_FILE_DIRECT);
-	while (i < sizeof(truth) / sizeof(truth[0]) && !fs_is(truth[i].fs))
-		i++;
-	assert_true(i < sizeof(truth) / sizeof(truth[0]));
+	i = truth_here();
 	assert_way(mode.read, truth[i].read);
 	assert_way(mode.write, truth[i].write);
 	/* An empty file has no block to try: a scratch file tells the same. */
@@ -146,6 +155,56 @@ void probing_leaves_no_trace(void **state)
 	sl_ring_close(ring);
 	free(before);
 	free(after);
+}
+
+#define NOBODY 65534
+
+/* As somebody who may read the file and write nothing; read | write << 4. */
+static int ask_as_nobody(int dirfd)
+{
+	struct sl_file_opts opts = { .io = SL_FILE_DIRECT };
+	struct sl_file_mode mode;
+	struct sl_ring *ring;
+	struct sl_file *file;
+
+	if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+		return 0xff;
+	if (sl_ring_open(NULL, &ring) < 0 ||
+	    sl_file_open(ring, dirfd, "root-only", &opts, &file) < 0)
+		return 0xff;
+	if (sl_file_mode(file, &mode) < 0)
+		return 0xff;
+	show(&mode);
+	sl_file_close(file);
+	sl_ring_close(ring);
+	return mode.read | mode.write << 4;
+}
+
+void who_may_not_write_gets_no_wrong_answer(void **state)
+{
+	int dirfd, status, read, write;
+	size_t here = truth_here();
+	pid_t child;
+
+	(void)state;
+	fs_fill(fs_path("root-only"), 65536);
+	assert_int_equal(chmod(fs_dir(), 0755), 0);
+	dirfd = open(fs_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	child = fork();
+	if (child == 0)
+		_exit(ask_as_nobody(dirfd));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0xff);
+	read = WEXITSTATUS(status) & 15;
+	write = WEXITSTATUS(status) >> 4;
+	if (read != SL_FILE_WAY_UNKNOWN)
+		assert_way(read, truth[here].read);
+	if (write != SL_FILE_WAY_UNKNOWN)
+		assert_way(write, truth[here].write);
+	/* Counts and scratch files are not to be had; the device's bytes are. */
+	if (truth[here].read == SL_FILE_WAY_DIRECT)
+		assert_int_equal(read, SL_FILE_WAY_DIRECT);
+	close(dirfd);
 }
 
 void a_btrfs_file_without_copy_on_write_writes_directly(void **state)

@@ -51,9 +51,14 @@ static void assert_refuses_all_writing(struct sl_file *file, int err)
 {
 	struct sl_file_req req = { .len = 4096 };
 
+	assert_int_equal(sl_file_write(file, &req), err);
+	assert_false(sl_file_req_busy(&req));
 	assert_int_equal(fs_write(file, "x", 1, 0), err);
 	assert_int_equal(fs_sync(file), err);
 	assert_int_equal(fs_truncate(file, 0), err);
+	assert_int_equal(sl_file_do(file, SL_FILE_ALLOCATE, &req), err);
+	/* There would be nothing to write: refused all the same. */
+	req.flags = SL_FILE_ZEROED;
 	assert_int_equal(sl_file_do(file, SL_FILE_ALLOCATE, &req), err);
 	assert_int_equal(sl_file_poison(file), err);
 }
@@ -154,6 +159,26 @@ void a_sync_behind_a_failed_one_never_reports_success(void **state)
 		assert_int_equal(syncs[i].res, -EIO);
 	assert_int_equal(write.res, -EIO);
 	assert_int_equal(rig.fault->nr, 1);
+	rig_down(&rig);
+}
+
+void a_sync_beside_a_failed_durable_write_fails_too(void **state)
+{
+	struct sl_file_req write = { .len = 4096, .flags = SL_FILE_DSYNC };
+	struct sl_file_req sync = { 0 };
+	struct rig rig;
+
+	(void)state;
+	rig_up(&rig, SL_FILE_DIRECT);
+	rig.fault->judge = fail_writes;
+	write.buf = rig.buf;
+	assert_int_equal(sl_file_write(rig.file, &write), 0);
+	assert_int_equal(sl_file_sync(rig.file, &sync), 0);
+	while (sl_file_req_busy(&write) || sl_file_req_busy(&sync))
+		assert_true(sl_ring_run(rig.ring, 0) >= 0);
+	assert_int_equal(rig.fault->nr, 2);
+	assert_int_equal(write.res, -EIO);
+	assert_int_equal(sync.res, -EIO);
 	rig_down(&rig);
 }
 

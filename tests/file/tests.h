@@ -17,8 +17,10 @@
 	X(ten_thousand_random_requests_match_a_model)                    \
 	X(misaligned_requests_never_reach_the_kernel)                    \
 	X(aligned_requests_are_one_operation_each_without_a_copy)        \
+	X(only_the_edge_of_a_long_request_is_copied)                     \
 	X(requests_without_a_bounce_buffer_wait_in_line)                 \
 	X(holes_and_unwritten_blocks_read_as_zeros)                      \
+	X(the_gap_behind_the_old_end_is_zeros)                           \
 	X(reads_at_and_behind_the_end_answer_zero)                       \
 	X(allocation_says_what_it_added)                                 \
 	X(what_cannot_be_a_file_is_refused)                              \
@@ -35,6 +37,7 @@
 	X(a_buffered_file_says_so)                                       \
 	X(requiring_direct_io_fails_where_it_is_not_proven)              \
 	X(probing_leaves_no_trace)                                       \
+	X(who_may_not_write_gets_no_wrong_answer)                        \
 	X(a_btrfs_file_without_copy_on_write_writes_directly)            \
 	X(proof_of_buffering_beats_proof_of_directness)                  \
 	X(alignments_are_never_below_a_page)                             \
@@ -43,6 +46,7 @@
 	X(a_failed_durable_write_ends_all_writing)                       \
 	X(a_failed_plain_write_poisons_nothing)                          \
 	X(a_sync_behind_a_failed_one_never_reports_success)              \
+	X(a_sync_beside_a_failed_durable_write_fails_too)                \
 	X(a_cancelled_sync_poisons_nothing)                              \
 	X(a_padded_tail_is_cut_even_when_a_later_piece_fails)            \
 	X(a_failed_edge_never_cuts_what_others_appended)                 \
