@@ -57,8 +57,8 @@ static void explain_memory(size_t ring_bytes, char *why)
 	else
 		snprintf(why, WHY_BYTES,
 			 "uring: ENOMEM: a ring of %zu KiB does not fit into RLIMIT_MEMLOCK, "
-			 "%llu KiB for all of this user's pinned memory; raise it with ulimit -l "
-			 "or LimitMEMLOCK=",
+			 "%llu KiB for all of this user's pinned memory; raise memlock in "
+			 "limits.conf, with ulimit -l or LimitMEMLOCK=",
 			 ring_bytes / 1024, (unsigned long long)limit.rlim_cur / 1024);
 }
 
