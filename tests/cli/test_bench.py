@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """test_bench.py: sluice bench: its JSON, HTML and text, what proves a contender void, its exit codes, and what stays behind."""
+import errno
 import json
 import os
 import re
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +14,7 @@ import time
 import xml.dom.minidom
 
 from command import Sluice, Tap
+from test_probe import deny_io_uring
 
 NOBODY = 65534
 NUMBER = (int, float)
@@ -197,7 +201,7 @@ def text_report(tap, sluice, directory):
 def html_report(tap, sluice, directory):
     with tempfile.TemporaryDirectory() as other:
         page = os.path.join(other, "report.html")
-        sluice.run("bench", "--json", *SMALL, "--only", "read-direct,pread,libaio", "--html", page, directory)
+        sluice.run("bench", "--json", *SMALL, "--only", "read-cached,pread,libaio", "--html", page, directory)
         with open(page, encoding="utf-8") as file:
             text = file.read()
     try:
@@ -331,12 +335,49 @@ def not_ours(tap, sluice, directory):
     with tempfile.TemporaryDirectory() as public:
         os.chmod(public, 0o755)
         copy = os.path.join(public, "sluice")
-        with open(sluice.path, "rb") as source, open(copy, "wb") as target:
-            target.write(source.read())
+        shutil.copy(sluice.path, copy)
         os.chmod(copy, 0o755)
         done = Sluice(copy).run("bench", public, preexec_fn=become_nobody)
     holds(tap, "a directory one may not write is refused", done.returncode == 3 and "Permission denied; " in done.stderr,
               f"exit {done.returncode}: {done.stderr}")
+
+
+def forbidden_ring(tap, sluice, directory):
+    """A container's seccomp filter, and a limit on locked memory that is too small."""
+    words = ("bench", "--json", *SMALL, "--only", "read-cached,append,idle-10,pread,io_uring*,sluice*,O_DSYNC,epoll")
+    done = sluice.run(*words, directory, preexec_fn=deny_io_uring(errno.EPERM))
+    run = parsed(done)
+    every = [c for w in (run or {"workloads": []})["workloads"] for c in w["contenders"]]
+    rings = [c for c in every if c["mechanism"].startswith("io_uring") or c["mechanism"] == "sluice:uring"]
+    holds(tap, "where io_uring is forbidden its contenders say why, and the others run",
+          rings and all(c["status"] == "unavailable" and "seccomp" in c["reason"] for c in rings) and
+          all(c["status"] != "unavailable" for c in every if c not in rings),
+          "\n".join(f"{c['name']}: {c['status']} {c['reason']}" for c in every) + done.stderr)
+
+    def little_memory():
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+
+    # The directory must be nobody's to write, and the command nobody's to run.
+    os.chmod(directory, 0o777)
+    with tempfile.TemporaryDirectory() as public:
+        os.chmod(public, 0o755)
+        copy = shutil.copy(sluice.path, public)
+        os.chmod(copy, 0o755)
+        done = Sluice(copy).run("bench", "--json", *SMALL, "--only", "read-cached,pread,io_uring*,sluice*", "--bs", "64K",
+                                directory, preexec_fn=little_memory)
+    found = contenders(parsed(done), "read-cached")
+    deep, sentence = found.get("io_uring-fixed x32", {}), "where memory cannot be locked, registered buffers say so"
+    if found.get("io_uring x1", {}).get("status") == "unavailable":
+        tap.skip(sentence, f"no io_uring: {found['io_uring x1']['reason']}")
+        return
+    holds(tap, sentence,
+          found and (deep.get("status") == "unavailable" and "ulimit -l" in deep["reason"]) and
+          found["pread"]["status"] != "unavailable" and found["sluice:uring x32"]["status"] != "unavailable",
+          f"{deep} {done.stderr} {[(c['name'], c['status'], c['reason']) for c in found.values()]}")
 
 
 def small_disks(tap, sluice):
@@ -380,6 +421,7 @@ def main():
         user_file(tap, sluice, directory)
         interruptions(tap, sluice, directory)
         not_ours(tap, sluice, directory)
+        forbidden_ring(tap, sluice, directory)
         small_disks(tap, sluice)
         every_contender(tap, sluice, directory)
         holds(tap, "nothing is left in the directory", os.listdir(directory) == [], str(os.listdir(directory)))

@@ -1,4 +1,4 @@
-/* test_bench_latency.c: buckets are narrow, and a percentile without samples beyond it is refused. */
+/* test_bench_latency.c: buckets are narrow; a percentile without samples beyond it is refused. */
 #include <math.h>
 
 #include "tests/support/harness.h"

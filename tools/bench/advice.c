@@ -96,10 +96,23 @@ static int clearly_faster(const struct field *f)
 	return idx;
 }
 
+/* How the recommended one stands against the runner-up, by the latter's verdict. */
+struct standing {
+	const char *before, *between, *after;
+};
+
+static const struct standing standings[] = {
+	[STATS_SLOWER] = { ": ", " takes ", " the CPU" },
+	[STATS_TIE] = { "; on CPU it ties with ", ", ", "" },
+	[STATS_FASTER] = { "; it is simpler than ", ", which takes ", " the CPU" },
+	[STATS_INCONCLUSIVE] = { "; but it could not be told apart from ", ", ", " the CPU" },
+};
+
 static void say_because(const struct field *f, struct advice *a)
 {
 	const struct contender *c = &f->contenders[f->best];
 	int next = field_runner_up(f);
+	const struct standing *stand;
 	char ratio[64];
 
 	if (next < 0) {
@@ -108,14 +121,9 @@ static void say_because(const struct field *f, struct advice *a)
 		return;
 	}
 	ratio_words(&f->scores[next].ratio, ratio, sizeof(ratio));
-	if (f->scores[next].verdict == STATS_SLOWER)
-		snprintf(a->because, sizeof(a->because), "%s: %s takes %s the CPU", c->mech->why,
-			 f->contenders[next].name, ratio);
-	else
-		snprintf(a->because, sizeof(a->because),
-			 "%s; it is the simplest of those that cost "
-			 "the same here (%s: %s)",
-			 c->mech->why, f->contenders[next].name, ratio);
+	stand = &standings[f->scores[next].verdict];
+	snprintf(a->because, sizeof(a->because), "%s%s%s%s%s%s", c->mech->why, stand->before,
+		 f->contenders[next].name, stand->between, ratio, stand->after);
 }
 
 static void say_next(const struct field *f, struct advice *a)

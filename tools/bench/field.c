@@ -8,6 +8,8 @@
 #include "mechanisms.h"
 
 #define CONTENDERS_MAX 128
+/* How close to the next one somebody simpler may come to be named in its place. */
+#define RUNNER_UP_CLOSE 1.05
 
 static const enum mechanism_mode modes[] = { MODE_BUFFERED, MODE_DONTCACHE, MODE_DIRECT };
 
@@ -116,13 +118,20 @@ void field_series(const struct field *f, size_t idx, bool wall, double *ret)
 
 int field_runner_up(const struct field *f)
 {
+	int next = -1;
+
 	for (size_t i = 0; f->best >= 0 && i < f->nr; i++) {
 		size_t idx = f->order[i];
 		const struct contender *c = &f->contenders[idx];
-		const struct mechanism *best = f->contenders[f->best].mech;
+		double ratio = f->scores[idx].ratio.median;
 
-		if (f->scores[idx].rank > 1 && c->mech != best)
+		if (f->scores[idx].rank < 2 || c->mech == f->contenders[f->best].mech)
+			continue;
+		if (next < 0)
+			next = (int)idx;
+		else if (ratio <= f->scores[next].ratio.median * RUNNER_UP_CLOSE &&
+			 c->mech->simplicity < f->contenders[next].mech->simplicity)
 			return (int)idx;
 	}
-	return -1;
+	return next;
 }

@@ -102,7 +102,7 @@ void field_score(struct field *f, uint64_t seed);
 void field_series(const struct field *f, size_t idx, bool wall, double *ret);
 
 /**
- * field_runner_up - the next contender in preference order that is a different mechanism.
+ * field_runner_up - the next mechanism in preference order; of those as good, a simpler one.
  * @f: scored.
  *
  * Return: its index, or -1.

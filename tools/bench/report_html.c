@@ -306,11 +306,10 @@ static void heading(FILE *out, const struct report *r)
 		 m->cpu, m->cores, (double)m->memory_bytes / (1u << 30));
 	element(out, "p", "dim", line);
 	element(out, "p", NULL,
-		"Contenders run interleaved in random order; each is compared with the recommended "
-		"one by the median of paired ratios of CPU time per operation, kernel helper "
-		"threads counted, with its 95 % interval. Less is better. A percentile without enough "
-		"samples "
-		"is left out.");
+		"Contenders run interleaved in random order. Each is compared with the "
+		"recommended one by the median of paired ratios of CPU time per operation, with "
+		"its 95 % interval; kernel helper threads are counted. Less is better. A "
+		"percentile without enough samples is left out.");
 	snprintf(line, sizeof(line), "%s (seed %llu, %.0f s, sluice %s)", r->command,
 		 (unsigned long long)r->seed, r->seconds, SLUICE_VERSION);
 	element(out, "p", "dim", line);
