@@ -40,13 +40,13 @@ attach() {
 	loop=$(losetup --find --show --direct-io=on --sector-size "$1" "$area/image" 2>/dev/null) ||
 		loop=$(losetup --find --show --sector-size "$1" "$area/image" 2>"$area/why") ||
 		skip "no loop device with sectors of $1 bytes: $(cat "$area/why")"
-	trap 'losetup -d "$loop" 2>/dev/null' EXIT INT TERM HUP
+	trap 'losetup -d "$loop" 2>/dev/null' EXIT INT TERM HUP PIPE
 }
 
 mounted() {
 	mount -t "$1" -o "$2" "$loop" "$mnt" 2>"$area/why" || skip "cannot mount $1: $(cat "$area/why")"
 	losetup -d "$loop"
-	trap - EXIT INT TERM HUP
+	trap - EXIT INT TERM HUP PIPE
 }
 
 format() {
