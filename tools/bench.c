@@ -426,6 +426,9 @@ static int run(struct bench *b)
 		err = check_output(b->save_path);
 	if (!err && plan_needs_file(&b->plan))
 		err = b->path_is_file ? use_file(b) : make_file(b);
+	if (!err && plan_needs_file(&b->plan) && b->block_bytes > b->file_bytes)
+		err = cli_fail(CLI_USAGE, "--bs", "larger than the test data",
+			       "choose a smaller --bs or a larger --size");
 	if (err)
 		return err;
 	b->report.path = b->path;
@@ -542,7 +545,7 @@ int bench_main(int argc, char **argv)
 		{ "size", CLI_SIZE, &b.file_bytes, "SIZE",
 		  "test data (256M, less where space is "
 		  "short)",
-		  FILE_BYTES_MIN, 1ull << 42 },
+		  FILE_BYTES_MIN, 1ull << 39 },
 		{ "seconds", CLI_DURATION, &b.budget_ns, "TIME", "how long it may take, about (30)",
 		  1000000000u, 86400ull * 1000000000u },
 		{ "only", CLI_STRING, &b.plan.only, "NAME[,NAME]...",

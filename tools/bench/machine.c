@@ -68,13 +68,47 @@ static void read_mount_line(struct bench_machine *m, char *line)
 	field = strtok_r(NULL, " ", &save);
 	if (field)
 		copy_text(m->file_system, sizeof(m->file_system), field);
-	strtok_r(NULL, " ", &save);
+	field = strtok_r(NULL, " ", &save);
+	if (field)
+		copy_text(m->source, sizeof(m->source), field);
 	field = strtok_r(NULL, " \n", &save);
 	if (field) {
 		size_t used = strlen(m->mount_options);
 
 		snprintf(m->mount_options + used, sizeof(m->mount_options) - used, ",%s", field);
 	}
+}
+
+/* How much of a path a mount point covers; 0 when it lies elsewhere. */
+static size_t covers(const char *point, const char *path)
+{
+	size_t len = strlen(point);
+
+	if (strcmp(point, "/") == 0)
+		return 1;
+	return strncmp(point, path, len) == 0 && (path[len] == '/' || !path[len]) ? len : 0;
+}
+
+/* A subvolume of btrfs has a device number of its own: then the path must tell. */
+static void find_mount_by_path(struct bench_machine *m, const char *path)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char line[4096], point[4096], *real = realpath(path, NULL);
+	size_t best = 0;
+
+	while (f && real && fgets(line, sizeof(line), f)) {
+		size_t len = 0;
+
+		if (sscanf(line, "%*d %*d %*s %*s %4095s", point) == 1)
+			len = covers(point, real);
+		if (!len || len < best)
+			continue;
+		best = len;
+		read_mount_line(m, line);
+	}
+	if (f)
+		fclose(f);
+	free(real);
 }
 
 /* The mount whose device it is; the last of several covers the others. */
@@ -179,6 +213,10 @@ void bench_machine_look(struct bench_machine *m, const char *path)
 	if (stat(path, &st) < 0)
 		return;
 	find_mount(m, st.st_dev);
+	if (!*m->file_system)
+		find_mount_by_path(m, path);
 	look_at_device(m, st.st_dev);
+	if (!*m->device && stat(m->source, &st) == 0 && S_ISBLK(st.st_mode))
+		look_at_device(m, st.st_rdev);
 	look_for_journal(m);
 }

@@ -8,6 +8,7 @@
  * struct bench_machine - what decides the numbers; an empty string or 0 where nothing tells.
  *
  * @mount_options: of the mount and of the file system, joined by a comma.
+ * @source: what is mounted, as mountinfo says.
  * @journal: "journal", "no journal", or "" where it cannot be told.
  * @device: the block device's name, "" for a file system without one.
  * @write_cache: "write back" or "write through".
@@ -22,6 +23,7 @@ struct bench_machine {
 	char file_system[32];
 	char mount_options[256];
 	char mount_point[256];
+	char source[256];
 	char journal[16];
 	char device[64];
 	char scheduler[64];

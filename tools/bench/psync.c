@@ -125,16 +125,6 @@ static int run_read_any(struct contender *c, uint64_t nr)
 	return c->work->sequential ? run_read(c, nr) : run_lseek(c, nr);
 }
 
-static int open_dontcache(struct contender *c)
-{
-	ssize_t n = sl_sys_pread(c->fd, c->buf, c->work->block_bytes, 0, SL_RWF_DONTCACHE);
-
-	if (n == -EOPNOTSUPP)
-		return contender_lacks(c, "this file system or kernel refuses RWF_DONTCACHE "
-					  "(Linux 6.14; ext4, xfs, btrfs)");
-	return n < 0 ? contender_lacks_errno(c, "preadv2(RWF_DONTCACHE)", (int)n) : 0;
-}
-
 const struct mechanism mechanism_read = {
 	.name = "read",
 	.about = "read(2) and write(2) after lseek(2)",
@@ -176,6 +166,5 @@ const struct mechanism mechanism_dontcache = {
 	.simplicity = 4,
 	.kind = WORKLOAD_BLOCKS,
 	.modes = MODE_DONTCACHE,
-	.open = open_dontcache,
 	.run = run_dontcache,
 };

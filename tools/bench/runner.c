@@ -18,6 +18,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "sys/rw.h"
+
 #include "mechanisms.h"
 #include "random.h"
 #include "runner.h"
@@ -28,6 +30,7 @@
 #define ROUNDS_HOPED	    12
 #define ROUNDS_ENOUGH	    20
 #define SPREAD_ENOUGH	    0.02
+#define BUFFER_BYTES_MAX    (64u << 20)
 #define CALIBRATED	    6
 #define DROP_AFTER	    STATS_ROUNDS_MIN
 #define LOSES_BY	    1.3
@@ -62,14 +65,27 @@ static int open_file(struct contender *c)
 	c->fd = datafile_reopen(file, open_flags(c));
 	if (c->fd == -EINVAL && c->mode == MODE_DIRECT)
 		return contender_lacks(c, "this file system refuses O_DIRECT");
-	return c->fd < 0 ? contender_lacks_errno(c, "open", c->fd) : 0;
+	if (c->fd < 0)
+		return contender_lacks_errno(c, "open", c->fd);
+	if (c->mode == MODE_DONTCACHE &&
+	    sl_sys_pread(c->fd, c->buf, c->work->block_bytes, 0, SL_RWF_DONTCACHE) == -EOPNOTSUPP)
+		return contender_lacks(c, "this file system or kernel refuses RWF_DONTCACHE "
+					  "(Linux 6.14 with ext4 or xfs)");
+	return 0;
 }
 
 static int make_buffer(struct contender *c)
 {
 	size_t len = (size_t)c->depth * c->work->block_bytes;
-	void *buf = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *buf;
+
+	if (len > BUFFER_BYTES_MAX)
+		return contender_lacks(c,
+				       "%u blocks in flight need %zu MiB of buffers; %u MiB are "
+				       "allowed: choose a smaller --bs or --qd",
+				       c->depth, len >> 20, BUFFER_BYTES_MAX >> 20);
+	buf = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		   -1, 0);
 
 	if (buf == MAP_FAILED)
 		return contender_lacks_errno(c, "its buffers", -errno);

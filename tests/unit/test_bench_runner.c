@@ -1,0 +1,240 @@
+/* test_bench_runner.c: contenders that lie, read the wrong bytes or fail are found out and not
+ * ranked. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/harness.h"
+#include "tools/bench/mechanisms.h"
+#include "tools/bench/runner.h"
+
+#define FILE_BYTES (8u << 20)
+#define BLOCK	   4096
+
+static struct datafile file;
+
+static int make_file(void **state)
+{
+	(void)state;
+	return datafile_make(&file, support_tmpdir(), FILE_BYTES, 99, NULL, NULL);
+}
+
+static int shut_file(void **state)
+{
+	(void)state;
+	datafile_shut(&file);
+	return 0;
+}
+
+/* Reads the blocks of the stream through a descriptor, @shift bytes from where they lie. */
+static int read_blocks(struct contender *c, uint64_t nr, int fd, uint64_t shift)
+{
+	for (uint64_t i = 0; i < nr; i++) {
+		struct stream_op op = stream_at(c->env->stream, i);
+
+		contender_start(c, 0);
+		if (pread(fd, c->buf, BLOCK, (off_t)((op.off + shift) % FILE_BYTES)) != BLOCK)
+			return -EIO;
+		contender_finish(c, 0);
+		c->calls++;
+		contender_check(c, c->buf, op.off);
+	}
+	return 0;
+}
+
+static int run_honest(struct contender *c, uint64_t nr)
+{
+	return read_blocks(c, nr, c->fd, 0);
+}
+
+/* Says O_DIRECT and reads through the buffered descriptor of the file. */
+static int run_liar(struct contender *c, uint64_t nr)
+{
+	return read_blocks(c, nr, c->env->file->fd, 0);
+}
+
+static int run_astray(struct contender *c, uint64_t nr)
+{
+	return read_blocks(c, nr, c->fd, BLOCK);
+}
+
+static int run_failing(struct contender *c, uint64_t nr)
+{
+	return c->block_ops ? -EIO : run_honest(c, nr);
+}
+
+static int open_lacking(struct contender *c)
+{
+	return contender_lacks(c, "no such thing here");
+}
+
+static const struct mechanism honest = { .name = "honest", .run = run_honest };
+static const struct mechanism liar = { .name = "liar", .run = run_liar };
+static const struct mechanism astray = { .name = "astray", .run = run_astray };
+static const struct mechanism failing = { .name = "failing", .run = run_failing };
+static const struct mechanism lacking = { .name = "lacking",
+					  .open = open_lacking,
+					  .run = run_honest };
+
+/* A field of two: the honest one and another; the shortest run there is. */
+static struct field *run_against(const struct mechanism *other, enum workload_cache cache,
+				 enum mechanism_mode mode)
+{
+	static struct contender contenders[2];
+	static struct latency latency[2];
+	static struct meter_cell cells[2][FIELD_ROUNDS_MAX];
+	static struct score scores[2];
+	static size_t order[2];
+	static struct field field;
+	const struct runner_opts opts = { .budget_ns = 1, .seed = 3 };
+
+	field = (struct field){
+		.contenders = contenders, .scores = scores, .order = order, .nr = 2
+	};
+	field.work = (struct workload){ .name = "test",
+					.kind = WORKLOAD_BLOCKS,
+					.cache = cache,
+					.modes = mode,
+					.block_bytes = BLOCK };
+	field.env = (struct workload_env){ .file = &file };
+	for (int i = 0; i < 2; i++) {
+		contenders[i] = (struct contender){ .mech = i ? other : &honest,
+						    .work = &field.work,
+						    .env = &field.env,
+						    .mode = mode,
+						    .depth = 1,
+						    .fd = -1,
+						    .latency = &latency[i],
+						    .cells = cells[i] };
+		memset(&latency[i], 0, sizeof(latency[i]));
+		for (int r = 0; r < FIELD_ROUNDS_MAX; r++)
+			cells[i][r].cpu_ns = cells[i][r].wall_ns = __builtin_nan("");
+	}
+	assert_int_equal(runner_run(&field, &opts), 0);
+	field_score(&field, 3);
+	return &field;
+}
+
+static void the_file_has_no_name(void **state)
+{
+	DIR *dir = opendir(support_tmpdir());
+	int nr = 0;
+
+	(void)state;
+	assert_non_null(dir);
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	assert_int_equal(nr, 2);
+}
+
+static void every_sector_says_where_it_lies(void **state)
+{
+	unsigned char buf[DATAFILE_SECTOR];
+
+	(void)state;
+	for (uint64_t off = 0; off < FILE_BYTES; off += 37 * DATAFILE_SECTOR) {
+		assert_int_equal(pread(file.fd, buf, sizeof(buf), (off_t)off), sizeof(buf));
+		assert_true(datafile_holds(&file, buf, off));
+		assert_false(datafile_holds(&file, buf, off + DATAFILE_SECTOR));
+	}
+}
+
+static void a_file_is_warm_and_cold_when_it_is_made_so(void **state)
+{
+	(void)state;
+	if (datafile_resident(&file) < 0)
+		SKIP("nothing here tells what is in the page cache");
+	assert_int_equal(datafile_warm(&file), 0);
+	assert_int_equal(datafile_resident(&file), FILE_BYTES);
+	assert_int_equal(datafile_resident_range(&file, FILE_BYTES - 8192, 16384), 16384);
+	if (datafile_cool(&file) < 0)
+		SKIP("the file system of the test directory keeps its files in memory");
+	assert_int_equal(datafile_resident(&file), 0);
+}
+
+static void the_honest_one_is_ranked_and_counted(void **state)
+{
+	struct field *f = run_against(&honest, CACHE_WARM, MODE_BUFFERED);
+
+	(void)state;
+	assert_int_equal(f->contenders[0].status, CONTENDER_RAN);
+	assert_true(f->rounds >= STATS_ROUNDS_MIN);
+	assert_int_equal(f->scores[0].cpu_ns.nr + f->nr_disturbed, f->rounds);
+	assert_true(f->scores[0].calls == 1);
+	assert_true(f->scores[0].cpu_ns.median > 0);
+	assert_true(f->contenders[0].block_ops > 1);
+	assert_true(f->contenders[0].latency->count > 0);
+}
+
+static void who_fills_the_page_cache_is_void(void **state)
+{
+	struct field *f;
+
+	(void)state;
+	if (datafile_cool(&file) < 0)
+		SKIP("the file system of the test directory keeps its files in memory");
+	f = run_against(&liar, CACHE_COLD, MODE_DIRECT);
+	if (f->contenders[0].status != CONTENDER_RAN)
+		SKIP("no direct I/O in the test directory: %s", f->contenders[0].reason);
+	assert_int_equal(f->contenders[1].status, CONTENDER_VOID);
+	assert_non_null(strstr(f->contenders[1].reason, "O_DIRECT filled the page cache"));
+	assert_int_equal(f->scores[1].rank, 0);
+	assert_int_equal(f->best, 0);
+}
+
+static void who_reads_other_bytes_is_void(void **state)
+{
+	struct field *f = run_against(&astray, CACHE_WARM, MODE_BUFFERED);
+
+	(void)state;
+	assert_int_equal(f->contenders[1].status, CONTENDER_VOID);
+	assert_non_null(strstr(f->contenders[1].reason, "did not hold what the file holds"));
+	assert_int_equal(f->scores[1].rank, 0);
+}
+
+static void who_fails_or_lacks_something_is_unavailable(void **state)
+{
+	struct field *f = run_against(&failing, CACHE_WARM, MODE_BUFFERED);
+
+	(void)state;
+	assert_int_equal(f->contenders[1].status, CONTENDER_UNAVAILABLE);
+	assert_string_equal(f->contenders[1].reason, "it failed while running: Input/output error");
+	f = run_against(&lacking, CACHE_WARM, MODE_BUFFERED);
+	assert_int_equal(f->contenders[1].status, CONTENDER_UNAVAILABLE);
+	assert_string_equal(f->contenders[1].reason, "no such thing here");
+	assert_int_equal(f->best, 0);
+}
+
+static void a_short_file_of_the_users_is_refused(void **state)
+{
+	const char *path = support_path(support_tmpdir(), "short");
+	struct datafile other;
+	FILE *out = fopen(path, "w");
+
+	(void)state;
+	assert_non_null(out);
+	fputs("short", out);
+	fclose(out);
+	assert_int_equal(datafile_use(&other, path, FILE_BYTES), -ENODATA);
+	assert_int_equal(datafile_use(&other, "/nonexistent/file", FILE_BYTES), -ENOENT);
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_file_has_no_name),
+		TEST(every_sector_says_where_it_lies),
+		TEST(a_file_is_warm_and_cold_when_it_is_made_so),
+		TEST(the_honest_one_is_ranked_and_counted),
+		TEST(who_fills_the_page_cache_is_void),
+		TEST(who_reads_other_bytes_is_void),
+		TEST(who_fails_or_lacks_something_is_unavailable),
+		TEST(a_short_file_of_the_users_is_refused),
+	};
+
+	return RUN_TESTS_WITH(tests, make_file, shut_file);
+}
