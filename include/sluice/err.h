@@ -37,8 +37,7 @@ SL_BEGIN_DECLS
  *   -ETIMEDOUT   its deadline passed
  *   -ESHUTDOWN   the ring is draining or closing
  *   -EPERM       called from a thread that does not own the ring
- *   -ESTALE      the ring belongs to the parent process (after fork), or a
- *                file was poisoned by a failed sync
+ *   -ESTALE      the ring belongs to the parent process (after fork)
  *   -EBADMSG     a checksum does not match
  *   -EILSEQ      the format is malformed
  *   -ENODATA     a torn tail, or a medium error of a device

@@ -121,13 +121,16 @@ enum sl_op_flag {
  * @done: called at each completion; NULL: collect the op with sl_ring_next()
  * @user: the caller's own
  * @res: >= 0 the answer, < 0 -errno
- * @done_len: bytes transferred; valid with errors, timeouts and cancels too
+ * @done_len: bytes transferred; valid with errors, timeouts and cancels too;
+ *	of a MULTI op those of this completion
  * @aux: POLL: the events seen; SEND with SL_OP_ZC: 1 if the kernel copied
  * @buf_id: SL_OP_POOLED: which buffer of the pool @buf points into
  * @more: 1: this is not the last completion of this op
  *
- * The request fields are the caller's to fill while the op is idle; a zeroed
- * struct is an idle NOP. Everything after @more is private.
+ * The request fields are the caller's to fill while the op is idle. Zero an op
+ * once before its first use: a zeroed struct is an idle NOP. Everything after
+ * @more is private. While the op is in flight res reads -EINPROGRESS until its
+ * first completion.
  */
 struct sl_op {
 	uint8_t code;
@@ -157,10 +160,18 @@ struct sl_op {
 	int64_t submit_ns;
 	uint32_t slot;
 	uint32_t heap_idx;
+	uint64_t reserved;
 };
 
 /* The struct that embeds an op, from the op. */
 #define sl_op_of(op, type, member) ((type *)(void *)((char *)(op)-offsetof(type, member)))
+
+/* Whether the op belongs to the library: submitted, parked, posted, or finished
+ * and not yet returned by sl_ring_next(). */
+static inline int sl_op_busy(const struct sl_op *op)
+{
+	return op->state != 0;
+}
 
 /*
  * Helpers: each fills the request of an idle op, keeps done, user and
@@ -439,12 +450,22 @@ static inline struct sl_op *sl_op_recv(struct sl_op *op, int fd, void *buf, size
 	return sl_op_prep(op, SL_OP_RECV, fd, buf, len, (unsigned)flags);
 }
 
-/* Receives into a buffer of the pool, picked when data is there; the buffer
- * (buf, buf_id) is the caller's with the completion, until sl_buf_put(). Add
- * SL_OP_MULTI to go on; starved, it goes on when a buffer is put back. */
+/* Receives into a buffer of the pool, picked when data is there; with res > 0
+ * the buffer (buf, buf_id) is the caller's until sl_buf_put(), with end of file
+ * or an error there is none. Add SL_OP_MULTI to go on; starved, it goes on when
+ * a buffer is put back. May be submitted again as it is. */
 static inline struct sl_op *sl_op_recv_pooled(struct sl_op *op, int fd, struct sl_buf_pool *pool)
 {
 	sl_op_prep(op, SL_OP_RECV, fd, NULL, 0, 0);
+	op->flags = SL_OP_POOLED;
+	op->arg = pool;
+	return op;
+}
+
+/* The same for read(2) on a pipe or terminal; one completion. */
+static inline struct sl_op *sl_op_read_pooled(struct sl_op *op, int fd, struct sl_buf_pool *pool)
+{
+	sl_op_prep(op, SL_OP_READ, fd, NULL, 0, SL_OFF_CURRENT);
 	op->flags = SL_OP_POOLED;
 	op->arg = pool;
 	return op;

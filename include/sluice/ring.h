@@ -22,7 +22,9 @@
  *
  * A ring belongs to the thread that opened it; calls from another thread
  * answer -EPERM, and calls in a forked child -ESTALE. Two calls are legal from
- * any thread: sl_ring_post() and sl_ring_wake().
+ * any thread: sl_ring_post() and sl_ring_wake(). A thread that ends without
+ * closing its ring breaks rule 1: the kernel ends what it had in flight, and no
+ * callback tells.
  */
 #ifndef SLUICE_RING_H
 #define SLUICE_RING_H
@@ -77,7 +79,8 @@ struct sl_allocator {
  * @wait_batch: sleep until this many completions are there ...; default 1
  * @wait_ns: ... or this long after the first; default 0: not at all, so that
  *	wait_batch alone changes nothing
- * @spin_ns: poll for completions this long before sleeping; default 0
+ * @spin_ns: poll for completions this long before sleeping; default 0. Nothing on
+ *	a backend whose clock stands still meanwhile
  * @stall_ns: report a callback that runs longer than this; default 0: never
  * @backend: "uring", "uring:sqpoll", "uring:iopoll", "epoll", "poll" or
  *	"select"; NULL: $SLUICE_BACKEND, or the best one that works here.
@@ -196,6 +199,8 @@ SL_EXPORT int sl_ring_drain(struct sl_ring *ring, int64_t deadline_ns);
  * reported to the log. Ops without a callback that were never collected are
  * forgotten. In a forked child only the child's copy is freed. The owner must
  * call it before its thread ends; once that thread is gone any thread may.
+ * Called from a callback, or while another thread owns the ring, it is a bug in
+ * the program and fails an assertion (sl_assert_hook()).
  *
  * Context: owner thread, not from a callback; sleeps.
  */
@@ -274,7 +279,9 @@ SL_EXPORT int sl_ring_run(struct sl_ring *ring, int64_t deadline_ns);
  *
  * Context: owner thread, not from a callback; sleeps.
  * Return: the op, or NULL when the deadline passed, the ring was woken, nothing
- * without a callback is in flight, or the call was not allowed.
+ * without a callback is in flight, the call was not allowed, or the ring is
+ * broken. A loop that wants all of them goes on while sl_ring_inflight() > 0
+ * and sl_ring_error() == 0.
  */
 SL_EXPORT struct sl_op *sl_ring_next(struct sl_ring *ring, int64_t deadline_ns);
 
@@ -409,6 +416,30 @@ SL_EXPORT unsigned sl_ring_room(const struct sl_ring *ring);
  * Return: the number; finished ops that sl_ring_next() has not returned count.
  */
 SL_EXPORT unsigned sl_ring_inflight(const struct sl_ring *ring);
+
+/**
+ * sl_ring_error - whether the ring is broken
+ * @ring: the ring
+ *
+ * A ring breaks when the kernel lost a completion or refuses to go on; nothing
+ * moves any more, and it must be closed.
+ *
+ * Context: owner thread.
+ * Return: 0, or the -errno that every later sl_ring_run() answers.
+ */
+SL_EXPORT int sl_ring_error(const struct sl_ring *ring);
+
+/**
+ * sl_ring_allocator - the allocator the ring was opened with
+ * @ring: the ring
+ *
+ * For what is built on the ring and allocates for itself.
+ *
+ * Context: owner thread.
+ * Return: its functions (malloc's unless options gave others); valid as long as
+ * the ring.
+ */
+SL_EXPORT const struct sl_allocator *sl_ring_allocator(const struct sl_ring *ring);
 
 /**
  * sl_ring_now - the time of this turn

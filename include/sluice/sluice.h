@@ -6,6 +6,7 @@
 #include <sluice/buf.h>
 #include <sluice/caps.h>
 #include <sluice/err.h>
+#include <sluice/file.h>
 #include <sluice/log.h>
 #include <sluice/op.h>
 #include <sluice/ring.h>

@@ -113,6 +113,7 @@ struct sl_ring {
 	uint32_t unflushed;   /* started since the backend was last entered */
 	uint32_t in_backend;
 	uint32_t splices;
+	int error; /* the backend failed with it, for good */
 	bool dispatching;
 	bool draining;
 	bool embedded; /* sl_ring_fd() was called */

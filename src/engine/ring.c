@@ -126,7 +126,7 @@ static int sleep_turn(struct sl_ring *ring, int64_t limit_ns)
 	unsigned nr = ring->opts.wait_ns ? ring->opts.wait_batch : 1;
 	int err = 0;
 
-	if (ring->opts.spin_ns)
+	if (ring->opts.spin_ns && !ring->backend->owns_world)
 		err = spin(ring, limit_ns);
 	if (err || ring_has_work(ring))
 		return err;
@@ -142,11 +142,12 @@ static int sleep_turn(struct sl_ring *ring, int64_t limit_ns)
 }
 
 /* The heart: see the head of this file. */
-int ring_turn(struct sl_ring *ring, int64_t deadline_ns)
+static int turn(struct sl_ring *ring, int64_t deadline_ns)
 {
 	bool polled = false;
 
 	for (;;) {
+		bool had_work;
 		unsigned nr;
 		int err;
 
@@ -157,11 +158,14 @@ int ring_turn(struct sl_ring *ring, int64_t deadline_ns)
 			if (err)
 				return err;
 		}
+		had_work = ring_has_work(ring);
 		nr = ring_dispatch(ring);
 		if (nr)
 			return (int)nr;
 		if (take_wake(ring))
 			return 0;
+		if (had_work)
+			continue; /* it only moved ops on: start what may start now */
 		if (deadline_ns && (deadline_ns <= ring->now_ns || deadline_ns == SL_RING_POLL)) {
 			if (polled)
 				return 0;
@@ -173,6 +177,25 @@ int ring_turn(struct sl_ring *ring, int64_t deadline_ns)
 		if (err)
 			return err;
 	}
+}
+
+int ring_turn(struct sl_ring *ring, int64_t deadline_ns)
+{
+	int nr = ring->error ? ring->error : turn(ring, deadline_ns);
+
+	if (SL_UNLIKELY(nr < 0))
+		ring->error = nr;
+	return nr;
+}
+
+int sl_ring_error(const struct sl_ring *ring)
+{
+	return ring->error;
+}
+
+const struct sl_allocator *sl_ring_allocator(const struct sl_ring *ring)
+{
+	return &ring->allocator;
 }
 
 static int check_turn(const struct sl_ring *ring)

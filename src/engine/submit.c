@@ -95,7 +95,7 @@ static void accept_op(struct sl_ring *ring, struct sl_op *op)
 {
 	op->ring = ring;
 	op->chain = NULL;
-	op->res = 0;
+	op->res = -EINPROGRESS;
 	op->done_len = 0;
 	op->aux = 0;
 	op->more = 0;

@@ -11,8 +11,10 @@ from tap import Tap
 def exported_by(library):
     answer = subprocess.run(["nm", "-D", "--defined-only", "--format=posix", library],
                             capture_output=True, text=True, check=True)
-    # Symbol versions (name@VERSION) and the sanitizers' own symbols are no part of the promise.
-    names = {line.split()[0].split("@")[0] for line in answer.stdout.splitlines() if line}
+    # No part of the promise: versions (name@VERSION, and each as an absolute symbol), the
+    # sanitizers' own symbols.
+    symbols = (line.split() for line in answer.stdout.splitlines() if line)
+    names = {symbol[0].split("@")[0] for symbol in symbols if symbol[1] != "A"}
     return {name for name in names if not name.startswith(("__asan", "__odr_asan", "__tsan", "__ubsan"))}
 
 
