@@ -1,4 +1,4 @@
-/* own_watch.c: one ready descriptor among many idle ones, by libsluice's ring: a MULTI poll each. */
+/* own_watch.c: one ready descriptor among many idle ones, by libsluice's ring. */
 #include <poll.h>
 #include <stdlib.h>
 
