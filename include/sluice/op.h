@@ -86,7 +86,8 @@ enum sl_op_flag {
 	SL_OP_MULTI = 1 << 0,
 	/* READ, RECV: take a buffer from the pool in arg when data is there. */
 	SL_OP_POOLED = 1 << 1,
-	/* SEND, SENDMSG: may skip the copy. more == 1 when sent, more == 0 when reusable. */
+	/* SEND, SENDMSG: may skip the copy. more == 1 when sent, more == 0 when
+	 * reusable; without a callback only the latter is told. */
 	SL_OP_ZC = 1 << 2,
 	/* READ, WRITE, SEND, RECV: buf is struct iovec[len]. */
 	SL_OP_VEC = 1 << 3,

@@ -73,10 +73,11 @@ struct sl_allocator {
  *	fields of version 0.1
  * @flags: enum sl_ring_flag
  * @depth: most ops accepted and not completed; 1..32768, default 128
- * @park_max: most ops parked beyond depth; default 4 x depth
- * @keep_max: most descriptors kept; default 1024
+ * @park_max: most ops parked beyond depth; default 4 x depth, most 16777216
+ * @keep_max: most descriptors kept; default 1024, most 1048576
  * @workers: worker threads, and the bound on the kernel's own; default 2, most 64
- * @wait_batch: sleep until this many completions are there ...; default 1
+ * @wait_batch: sleep until this many completions are there ...; default 1, most
+ *	depth
  * @wait_ns: ... or this long after the first; default 0: not at all, so that
  *	wait_batch alone changes nothing
  * @spin_ns: poll for completions this long before sleeping; default 0. Nothing on
@@ -234,7 +235,8 @@ SL_EXPORT int sl_ring_submit(struct sl_ring *ring, struct sl_op *op);
  *
  * An op with SL_OP_LINKED is followed by the next one in the array only if it
  * fully succeeds (res >= 0, and all its bytes done); otherwise the rest of the
- * chain completes with -ECANCELED, in order. The last op may not be linked.
+ * chain completes with -ECANCELED, in order. A deadline or cancel of an op that
+ * still waits ends it and all behind it at once. The last op may not be linked.
  * With SL_OP_PARK on the first op the whole array parks as one.
  *
  * Context: owner thread, also from a callback; does not sleep or allocate.

@@ -141,8 +141,9 @@ struct sl_backend {
 	/* Pushes out what was started and cancelled, without waiting; may reap. */
 	int (*flush)(void *state);
 	/* Flushes, then sleeps until at least nr events are posted (nr == 0: only
-	 * reap), a wake, or deadline_ns (INT64_MAX: none). 0, or -errno when the
-	 * backend is broken. An early return without events is allowed. */
+	 * reap), wait_ns (given at open) after the first of them if nr > 1, a wake,
+	 * or deadline_ns (INT64_MAX: none). 0, or -errno when the backend is
+	 * broken. An early return without events is allowed. */
 	int (*wait)(void *state, unsigned nr, int64_t deadline_ns);
 	/* Any thread, async-signal-safe: makes wait() return, now or the next time. */
 	void (*wake)(void *state);
