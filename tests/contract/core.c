@@ -13,6 +13,26 @@ static void a_zeroed_op_is_an_idle_nop_that_completes_with_zero(void **state)
 	sl_ring_close(ring);
 }
 
+static void an_op_is_busy_from_submit_to_its_end(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op told = { .done = note }, collected = { 0 };
+
+	(void)state;
+	assert_false(sl_op_busy(&told));
+	submit(ring, sl_op_nop(&told));
+	submit(ring, sl_op_nop(&collected));
+	assert_true(sl_op_busy(&told));
+	assert_int_equal(told.res, -EINPROGRESS);
+	assert_int_equal(collected.res, -EINPROGRESS);
+	ring_until(ring, &trace.ended, 1);
+	assert_false(sl_op_busy(&told));
+	assert_int_equal(told.res, 0);
+	assert_ptr_equal(sl_ring_next(ring, 0), &collected);
+	assert_false(sl_op_busy(&collected));
+	sl_ring_close(ring);
+}
+
 static void submit_never_runs_a_callback(void **state)
 {
 	struct sl_ring *ring = ring_open(8);
@@ -207,6 +227,7 @@ static void the_library_says_the_version_it_was_compiled_with(void **state)
 
 static const struct contract_test tests[] = {
 	T(a_zeroed_op_is_an_idle_nop_that_completes_with_zero, CORE, 0),
+	T(an_op_is_busy_from_submit_to_its_end, CORE, 0),
 	T(submit_never_runs_a_callback, CORE, 0),
 	T(an_op_without_callback_is_returned_by_next_once, CORE, 0),
 	T(next_returns_null_at_once_when_nothing_is_in_flight, CORE, 0),

@@ -15,6 +15,8 @@ static int call_as_child(void *ctx)
 	struct family *family = ctx;
 	struct sl_ring *ring = family->ring;
 	struct sl_op op = { .done = note }, *ops[1] = { &op };
+	const struct sl_buf_pool_opts small = { .count = 1, .buf_bytes = 4096 };
+	struct sl_buf_pool *pool;
 	struct sl_desc desc;
 	const int64_t answers[] = {
 		sl_ring_submit(ring, &op),
@@ -29,6 +31,7 @@ static int call_as_child(void *ctx)
 		sl_ring_drain(ring, 0),
 		sl_ring_class(ring, 0, NULL),
 		sl_ring_describe(ring, family->fd, &desc),
+		sl_buf_pool_create(ring, &small, &pool),
 	};
 
 	for (unsigned i = 0; i < NR(answers); i++)

@@ -83,6 +83,8 @@ static bool applies(const struct contract_test *test, const struct found *found)
 		return false;
 	if (test->needs & ON_MEMORY && !on_memory())
 		return false;
+	if (test->needs & ON_PLAIN_MEMORY && strcmp(backend_name(), "memory") != 0)
+		return false;
 	if (test->needs & NEEDS_RING_FD && !(found->caps & SL_CAP_EMBEDDABLE))
 		return false;
 	return !(test->needs & AS_SELECT) || strcmp(backend_name(), "select") == 0;

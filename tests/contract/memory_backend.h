@@ -37,6 +37,9 @@ size_t memory_take(int handle, void *buf, size_t len);
 /* The next completions of handle fail with err (0: stop failing). */
 void memory_fail(int handle, int err);
 
+/* From now on wait() answers -err, as a kernel does that lost a completion. */
+void memory_break(int err);
+
 /* What the backend has seen so far. */
 struct memory_counts {
 	unsigned starts;

@@ -146,6 +146,9 @@ static void the_ring_gives_back_all_it_took_from_the_allocator(void **state)
 	(void)state;
 	ring = ring_open_with(&(struct sl_ring_opts){ .depth = 16, .allocator = &allocator });
 	assert_true(ledger.nr > 0);
+	assert_ptr_equal(sl_ring_allocator(ring)->alloc, ledger_alloc);
+	assert_ptr_equal(sl_ring_allocator(ring)->free, ledger_free);
+	assert_ptr_equal(sl_ring_allocator(ring)->ctx, &ledger);
 	expect_res(ring, &op, 0);
 	sl_ring_close(ring);
 	assert_int_equal(ledger.bytes, 0);

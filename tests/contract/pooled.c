@@ -95,12 +95,49 @@ static void a_read_takes_its_buffer_from_the_pool_too(void **state)
 	(void)state;
 	setup(BUFFERS);
 	world_put(pair[1], "by read", 7);
-	sl_op_read(&op, pair[0], NULL, 0, SL_OFF_CURRENT)->flags |= SL_OP_POOLED;
-	op.arg = pool;
-	expect_res(ring, &op, 7);
+	expect_res(ring, sl_op_read_pooled(&op, pair[0], pool), 7);
 	assert_ptr_equal(op.buf, sl_buf_at(pool, op.buf_id));
 	assert_memory_equal(op.buf, "by read", 7);
 	sl_buf_put(pool, op.buf);
+	finish();
+}
+
+static void a_pooled_op_is_submitted_again_as_it_is(void **state)
+{
+	struct sl_op op = { 0 };
+
+	(void)state;
+	setup(2);
+	sl_op_recv_pooled(&op, pair[0], pool);
+	for (unsigned i = 0; i < 10; i++) {
+		char byte = (char)('a' + i);
+
+		world_put(pair[1], &byte, 1);
+		expect_res(ring, &op, 1);
+		assert_int_equal(*(char *)op.buf, byte);
+		sl_buf_put(pool, op.buf);
+	}
+	assert_int_equal(nr_free(), 2);
+	finish();
+}
+
+static void a_pooled_op_needs_a_pool_for_receives_of_its_ring(void **state)
+{
+	const struct sl_buf_pool_opts plain = { .size = sizeof(plain),
+						.count = 1,
+						.buf_bytes = 4096 };
+	struct sl_ring *other = ring_open(8);
+	struct sl_buf_pool *by_hand;
+	struct sl_op op = { 0 };
+
+	(void)state;
+	setup(1);
+	assert_int_equal(sl_buf_pool_create(ring, &plain, &by_hand), 0);
+	assert_int_equal(sl_ring_submit(ring, sl_op_recv_pooled(&op, pair[0], NULL)), -EINVAL);
+	assert_int_equal(sl_ring_submit(ring, sl_op_recv_pooled(&op, pair[0], by_hand)), -EINVAL);
+	assert_int_equal(sl_ring_submit(other, sl_op_recv_pooled(&op, pair[0], pool)), -EINVAL);
+	sl_buf_pool_destroy(by_hand);
+	sl_ring_close(other);
 	finish();
 }
 
@@ -113,6 +150,7 @@ static unsigned nr_hoarded;
 static void take(struct sl_ring *r, struct sl_op *op)
 {
 	note(r, op);
+	assert_int_equal(op->done_len, op->res > 0 ? op->res : 0);
 	if (op->res <= 0)
 		return;
 	assert_ptr_equal(op->buf, sl_buf_at(pool, op->buf_id));
@@ -285,6 +323,8 @@ static const struct contract_test tests[] = {
 	T(a_pooled_receive_delivers_a_buffer_of_the_pool, NET, 0),
 	T(a_receive_that_delivers_nothing_takes_no_buffer, NET, 0),
 	T(a_read_takes_its_buffer_from_the_pool_too, NET | BLOCK, 0),
+	T(a_pooled_op_is_submitted_again_as_it_is, NET, 0),
+	T(a_pooled_op_needs_a_pool_for_receives_of_its_ring, NET, 0),
 	T(a_multi_receive_delivers_the_stream_in_order, NET, 0),
 	T(a_starved_receive_goes_on_when_a_buffer_is_put_back, NET, 0),
 	T(a_starved_receive_can_be_cancelled, NET, 0),

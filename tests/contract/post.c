@@ -255,6 +255,43 @@ static void posts_not_told_yet_are_cancelled_by_close(void **state)
 	assert_int_equal(op.res, -ECANCELED);
 }
 
+static int answer_of_post = 1;
+static struct sl_op late = { .done = note };
+
+static void post_late(struct sl_ring *ring, struct sl_op *op)
+{
+	note(ring, op);
+	answer_of_post = sl_ring_post(ring, &late);
+}
+
+static void a_callback_of_a_closing_ring_cannot_post_to_it(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op op = { .done = post_late };
+
+	(void)state;
+	submit(ring, sl_op_timer(&op, sl_ring_clock(ring) + HOUR, 0));
+	sl_ring_close(ring);
+	assert_int_equal(answer_of_post, -ESHUTDOWN);
+	assert_int_equal(trace.nr, 1);
+}
+
+static void a_callback_of_a_draining_ring_posts_and_is_told_in_time(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op op = { .done = post_late };
+
+	(void)state;
+	submit(ring, sl_op_timer(&op, sl_ring_clock(ring) + HOUR, 0));
+	assert_int_equal(sl_ring_drain(ring, 0), 0);
+	if (answer_of_post == 0)
+		ring_until(ring, &trace.ended, 2);
+	else
+		assert_int_equal(answer_of_post, -ESHUTDOWN);
+	sl_ring_close(ring);
+	assert_int_equal(trace.ended, answer_of_post == 0 ? 2 : 1);
+}
+
 static sem_t gate;
 
 static int64_t hold(void *ctx)
@@ -313,6 +350,8 @@ static const struct contract_test tests[] = {
 	T(the_operation_waits_for_its_place_in_a_chain, CORE, 0),
 	T(posts_not_told_yet_are_cancelled_by_drain, CORE, 0),
 	T(posts_not_told_yet_are_cancelled_by_close, CORE, 0),
+	T(a_callback_of_a_closing_ring_cannot_post_to_it, CORE, 0),
+	T(a_callback_of_a_draining_ring_posts_and_is_told_in_time, CORE, 0),
 	T(a_post_to_a_closing_ring_is_refused_or_told_once, CORE, ON_KERNEL),
 };
 

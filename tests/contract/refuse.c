@@ -17,6 +17,8 @@ static uint16_t known_flags(unsigned code)
 		return SL_OP_MULTI | SL_OP_POOLED | SL_OP_VEC;
 	case SL_OP_SEND:
 		return SL_OP_ZC | SL_OP_VEC;
+	case SL_OP_SENDMSG:
+		return SL_OP_ZC;
 	default:
 		return 0;
 	}

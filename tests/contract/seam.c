@@ -237,6 +237,63 @@ static void a_cancel_between_two_transfers_keeps_the_bytes_done(void **state)
 	assert_true(midway > 0);
 }
 
+static struct sl_op *next_one;
+
+static void cancel_next(struct sl_ring *ring, struct sl_op *op)
+{
+	note(ring, op);
+	if (next_one)
+		sl_ring_cancel(ring, next_one);
+	next_one = NULL;
+}
+
+static void a_cancel_that_comes_after_the_last_event_changes_nothing(void **state)
+{
+	struct sl_ring *ring;
+	struct sl_op ops[2] = { { .done = cancel_next }, { .done = cancel_next } };
+	char bytes[2];
+	int pair[2];
+
+	(void)state;
+	memory_wants("prompt");
+	ring = ring_open(8);
+	memory_pair(pair);
+	for (unsigned i = 0; i < 2; i++)
+		submit(ring, sl_op_read(&ops[i], pair[0], &bytes[i], 1, SL_OFF_CURRENT));
+	memory_put(pair[1], "ab", 2);
+	next_one = &ops[1];
+	ring_until(ring, &trace.ended, 2);
+	assert_int_equal(trace.at[0].res, 1);
+	assert_int_equal(trace.at[1].res, 1);
+	assert_int_equal(bytes[1], 'b');
+	sl_ring_close(ring);
+}
+
+static void a_broken_backend_breaks_the_ring_and_close_still_ends(void **state)
+{
+	static struct log_lines lines;
+	struct sl_ring *ring =
+		ring_open_with(&(struct sl_ring_opts){ .log = log_keep, .log_ctx = &lines });
+	struct sl_op told = { .done = note }, collected = { 0 };
+	char bytes[2];
+	int pair[2];
+
+	(void)state;
+	memory_pair(pair);
+	submit(ring, sl_op_read(&told, pair[0], &bytes[0], 1, SL_OFF_CURRENT));
+	submit(ring, sl_op_read(&collected, pair[0], &bytes[1], 1, SL_OFF_CURRENT));
+	assert_int_equal(sl_ring_run(ring, SL_RING_POLL), 0);
+	assert_int_equal(sl_ring_error(ring), 0);
+	memory_break(EIO);
+	assert_int_equal(sl_ring_run(ring, 0), -EIO);
+	assert_int_equal(sl_ring_error(ring), -EIO);
+	assert_int_equal(sl_ring_run(ring, SL_RING_POLL), -EIO);
+	assert_null(sl_ring_next(ring, 0));
+	assert_int_equal(sl_ring_drain(ring, 0), -EIO);
+	sl_ring_close(ring);
+	assert_true(log_has(&lines, "fail"));
+}
+
 static void the_same_seed_gives_the_same_order(void **state)
 {
 	enum {
@@ -268,10 +325,12 @@ static const struct contract_test tests[] = {
 	T(never_more_than_depth_is_started, CORE, ON_MEMORY),
 	T(submit_starts_nothing_and_flush_does, CORE, ON_MEMORY),
 	T(an_armed_multi_op_is_not_started_again, CORE, ON_MEMORY),
-	T(a_multi_op_of_a_backend_without_multi_is_started_again, CORE, ON_MEMORY),
+	T(a_multi_op_of_a_backend_without_multi_is_started_again, CORE, ON_PLAIN_MEMORY),
 	T(an_event_queue_that_is_full_leaves_completions_where_they_are, CORE, ON_MEMORY),
 	T(a_medium_that_fails_midway_tells_the_bytes_done, CORE, ON_MEMORY),
 	T(a_cancel_between_two_transfers_keeps_the_bytes_done, CORE, ON_MEMORY),
+	T(a_cancel_that_comes_after_the_last_event_changes_nothing, CORE, ON_MEMORY),
+	T(a_broken_backend_breaks_the_ring_and_close_still_ends, CORE, ON_MEMORY),
 	T(the_same_seed_gives_the_same_order, CORE, ON_MEMORY),
 };
 

@@ -119,6 +119,7 @@ static void on_a_kernel_without_io_uring_all_runs_on_epoll(void **state)
 	assert_string_equal(sl_ring_caps(ring)->backend, "epoll");
 	use(ring);
 	sl_ring_close(ring);
+	assert_int_equal(open_any(SL_RING_NO_FALLBACK, NULL, &ring), -ENOSYS);
 }
 
 static void a_backend_that_is_asked_for_falls_back_and_says_so(void **state)

@@ -2,7 +2,9 @@
 #include "tests/contract/suite.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
+#include <unistd.h>
 
 enum {
 	NR_OPS = 8
@@ -228,6 +230,67 @@ static void close_waits_for_a_worker_that_ends_late(void **state)
 	assert_int_equal(stuck.res, 5);
 }
 
+enum {
+	ASSERTED = 42,
+	WENT_ON = 1
+};
+
+static void exit_asserted(const char *file, int line, const char *what)
+{
+	(void)file;
+	(void)line;
+	(void)what;
+	_exit(ASSERTED);
+}
+
+static void close_here(struct sl_ring *ring, struct sl_op *op)
+{
+	(void)op;
+	sl_ring_close(ring);
+}
+
+static int close_from_callback(void *ctx)
+{
+	struct sl_op op = { .done = close_here };
+	struct sl_ring *ring = ring_open(8);
+
+	(void)ctx;
+	sl_assert_hook(exit_asserted);
+	submit(ring, sl_op_nop(&op));
+	sl_ring_run(ring, 0);
+	return WENT_ON;
+}
+
+static void closing_from_a_callback_fails_an_assertion(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(close_from_callback, NULL), ASSERTED);
+}
+
+static void *close_elsewhere(void *ring)
+{
+	sl_ring_close(ring);
+	return NULL;
+}
+
+static int close_while_owned(void *ctx)
+{
+	struct sl_ring *ring = ring_open(8);
+	pthread_t thread;
+
+	(void)ctx;
+	sl_assert_hook(exit_asserted);
+	if (pthread_create(&thread, NULL, close_elsewhere, ring) == 0)
+		pthread_join(thread, NULL);
+	return WENT_ON;
+}
+
+static void closing_while_another_thread_owns_it_fails_an_assertion(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(close_while_owned, NULL), ASSERTED);
+}
+
 static const struct contract_test tests[] = {
 	T(close_ends_everything_once, CORE | BLOCK, 0),
 	T(drain_ends_everything_once_and_the_ring_lives_on, CORE | BLOCK, 0),
@@ -237,6 +300,8 @@ static const struct contract_test tests[] = {
 	T(close_forgets_what_was_never_collected, CORE, 0),
 	T(drain_ends_a_chain_in_order, CORE, 0),
 	T(drain_gives_up_on_a_stuck_worker_and_the_ring_stays_valid, CORE, ON_KERNEL),
+	T(closing_from_a_callback_fails_an_assertion, CORE, 0),
+	T(closing_while_another_thread_owns_it_fails_an_assertion, CORE, ON_KERNEL),
 	T(close_waits_for_a_worker_that_ends_late, CORE, ON_KERNEL),
 };
 

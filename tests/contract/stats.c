@@ -188,6 +188,55 @@ static void no_inline_sends_every_read_to_its_route(void **state)
 	sl_ring_close(ring);
 }
 
+static void expect_route(struct sl_ring *ring, struct sl_op *op, int64_t res)
+{
+	bool on_worker = sl_caps_route(sl_ring_caps(ring), op->code) == SL_ROUTE_WORKER;
+	uint64_t before = ring_stats(ring).worked;
+
+	expect_res(ring, op, res);
+	if (ring_stats(ring).worked - before != on_worker)
+		fail_msg("%s: the route told is %d, but workers ran %llu", sl_op_name(op->code),
+			 sl_caps_route(sl_ring_caps(ring), op->code),
+			 (unsigned long long)(ring_stats(ring).worked - before));
+}
+
+static void the_route_told_is_the_route_taken(void **state)
+{
+	struct sl_ring *ring = ring_open_with(&(struct sl_ring_opts){ .flags = SL_RING_NO_INLINE });
+	struct sl_op op = { 0 };
+	char buf[8] = "";
+	int file = world_file();
+
+	(void)state;
+	expect_route(ring, sl_op_nop(&op), 0);
+	expect_route(ring, sl_op_write(&op, file, buf, 8, 0), 8);
+	expect_route(ring, sl_op_read(&op, file, buf, 8, 0), 8);
+	expect_route(ring, sl_op_fsync(&op, file), 0);
+	expect_route(ring, sl_op_fdatasync(&op, file), 0);
+	expect_route(ring, sl_op_truncate(&op, file, 4), 0);
+	expect_route(ring, sl_op_allocate(&op, file, 0, 0, 4096), 0);
+	expect_route(ring, sl_op_timer(&op, sl_ring_clock(ring), 0), 0);
+	sl_ring_close(ring);
+}
+
+static void the_route_of_names_is_the_one_taken(void **state)
+{
+	struct sl_ring *ring = ring_open_with(&(struct sl_ring_opts){ .flags = SL_RING_NO_INLINE });
+	const struct sl_name_pair names = { "absent", "target", -1, 0 };
+	struct sl_op op = { 0 };
+
+	(void)state;
+	/* no directory has the descriptor -1: each fails in the kernel, wherever it runs */
+	expect_route(ring, sl_op_mkdir(&op, -1, "absent", 0700), -EBADF);
+	expect_route(ring, sl_op_unlink(&op, -1, "absent", 0), -EBADF);
+	expect_route(ring, sl_op_link(&op, -1, &names), -EBADF);
+	expect_route(ring, sl_op_rename(&op, -1, &names), -EBADF);
+	expect_route(ring, sl_op_symlink(&op, "x", -1, "absent"), -EBADF);
+	expect_route(ring, sl_op_sync_dir(&op, -1), -EBADF);
+	expect_route(ring, sl_op_readdir(&op, -1, &op, 1), -EBADF);
+	sl_ring_close(ring);
+}
+
 static const struct contract_test tests[] = {
 	T(the_numbers_are_exact, CORE | BLOCK, 0),
 	T(the_classes_add_up_to_the_ring, CORE, 0),
@@ -196,6 +245,8 @@ static const struct contract_test tests[] = {
 	T(a_short_transfer_is_continued_and_counted, CORE | BLOCK, ON_MEMORY),
 	T(a_callback_that_runs_too_long_is_reported, CORE, ON_KERNEL),
 	T(without_stall_ns_nothing_is_reported, CORE, ON_KERNEL),
+	T(the_route_told_is_the_route_taken, CORE | BLOCK | FILES, 0),
+	T(the_route_of_names_is_the_one_taken, NAME, ON_KERNEL),
 	T(no_inline_sends_every_read_to_its_route, CORE | BLOCK, 0),
 };
 

@@ -17,7 +17,7 @@
 #include "tests/contract/memory_backend.h"
 
 static const char *name_under_test = "memory";
-static char memory_options[64];
+static char memory_options[96];
 struct trace trace;
 
 const char *backend_name(void)
@@ -32,12 +32,19 @@ void backend_choose(const char *name)
 
 bool on_memory(void)
 {
-	return strcmp(name_under_test, "memory") == 0;
+	return strncmp(name_under_test, "memory", 6) == 0;
 }
 
+/* Beside what the name asks for; a variant takes its order of events from the run's seed. */
 void memory_wants(const char *options)
 {
-	snprintf(memory_options, sizeof(memory_options), "%s", options);
+	const char *variant = name_under_test + strcspn(name_under_test, ":");
+
+	if (*variant && !strstr(options, "seed="))
+		snprintf(memory_options, sizeof(memory_options), "%s %s seed=%llu", options,
+			 variant + 1, (unsigned long long)support_seed());
+	else
+		snprintf(memory_options, sizeof(memory_options), "%s %s", options, variant);
 }
 
 int ring_try(const struct sl_ring_opts *opts, struct sl_ring **ret_ring)
@@ -46,6 +53,8 @@ int ring_try(const struct sl_ring_opts *opts, struct sl_ring **ret_ring)
 	const struct sl_ring_choice choice = { &memory_backend, memory_options, "asked for" };
 	char why[256] = "";
 
+	if (on_memory() && !memory_options[0])
+		memory_wants("");
 	if (on_memory())
 		return sl_ring_open_on(&mine, &choice, ret_ring, why);
 	if (!mine.backend)

@@ -11,11 +11,12 @@
 
 /* What a test needs beyond the groups it names. */
 enum need {
-	ON_KERNEL = 1 << 0, /* real descriptors, threads or signals */
-	ON_MEMORY = 1 << 1, /* the deterministic backend: exact times and orders */
-	NEEDS_RING_FD = 1 << 2,
-	AS_SELECT = 1 << 3,  /* the select backend alone */
-	ON_NOTHING = 1 << 4, /* opens its own rings: runs once, as "selection" */
+	ON_KERNEL = 1 << 0,	  /* real descriptors, threads or signals */
+	ON_MEMORY = 1 << 1,	  /* the deterministic backend: exact times and orders */
+	ON_PLAIN_MEMORY = 1 << 2, /* ... without options of its own */
+	NEEDS_RING_FD = 1 << 3,
+	AS_SELECT = 1 << 4,  /* the select backend alone */
+	ON_NOTHING = 1 << 5, /* opens its own rings: runs once, as "selection" */
 };
 
 /* A test: its name is a sentence; it runs in a process of its own. */

@@ -11,15 +11,18 @@ struct stranger {
 	struct sl_op *busy;
 	int fd;
 	int kept;
-	int64_t answers[12];
+	int64_t answers[13];
 	unsigned nr;
 };
+
+static const struct sl_buf_pool_opts small_pool = { .count = 1, .buf_bytes = 4096 };
 
 static void *call_everything(void *ctx)
 {
 	struct stranger *it = ctx;
 	struct sl_ring *ring = it->ring;
 	struct sl_op op = { 0 }, *ops[1] = { &op };
+	struct sl_buf_pool *pool;
 	struct sl_desc desc;
 
 	it->answers[it->nr++] = sl_ring_submit(ring, &op);
@@ -34,6 +37,7 @@ static void *call_everything(void *ctx)
 	it->answers[it->nr++] = sl_ring_drain(ring, 0);
 	it->answers[it->nr++] = sl_ring_class(ring, 0, NULL);
 	it->answers[it->nr++] = sl_ring_describe(ring, it->fd, &desc);
+	it->answers[it->nr++] = sl_buf_pool_create(ring, &small_pool, &pool);
 	return sl_ring_next(ring, SL_RING_POLL);
 }
 
@@ -54,7 +58,7 @@ static void calls_from_another_thread_are_refused(void **state)
 	submit(ring, sl_op_timer(&busy, sl_ring_clock(ring) + 50 * MS, 0));
 	assert_int_equal(pthread_create(&thread, NULL, call_everything, &stranger), 0);
 	pthread_join(thread, &next);
-	assert_int_equal(stranger.nr, 12);
+	assert_int_equal(stranger.nr, 13);
 	for (unsigned i = 0; i < stranger.nr; i++)
 		if (stranger.answers[i] != -EPERM)
 			fail_msg("call %u answered %s", i, sl_err_name((int)stranger.answers[i]));

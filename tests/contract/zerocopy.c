@@ -85,6 +85,33 @@ static void a_zero_copy_send_that_fails_still_ends_once(void **state)
 	sl_ring_close(ring);
 }
 
+static void a_zero_copy_message_completes_twice_too(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	static char data[2][2000], back[4000];
+	struct iovec iov[2] = { { data[0], 2000 }, { data[1], 2000 } };
+	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct sl_op op = { .done = note };
+	size_t got = 0;
+	int pair[2];
+
+	(void)state;
+	tcp_pair(pair);
+	pattern(data, sizeof(data), 3);
+	sl_op_sendmsg(&op, pair[0], &msg, 0)->flags |= SL_OP_ZC;
+	submit(ring, &op);
+	while (got < sizeof(back) || trace.ended == 0) {
+		got += world_take(pair[1], back + got, sizeof(back) - got);
+		sl_ring_run(ring, sl_ring_clock(ring) + MS);
+	}
+	assert_int_equal(trace.nr, 2);
+	assert_int_equal(trace.at[0].more, 1);
+	assert_int_equal(trace.at[0].res, 4000);
+	assert_int_equal(trace.at[1].res, 4000);
+	assert_memory_equal(back, data, sizeof(back));
+	sl_ring_close(ring);
+}
+
 static void many_zero_copy_sends_keep_every_byte(void **state)
 {
 	enum {
@@ -138,6 +165,7 @@ static void cancelling_a_zero_copy_send_ends_it_once(void **state)
 static const struct contract_test tests[] = {
 	T(a_zero_copy_send_completes_when_sent_and_when_reusable, NET, 0),
 	T(a_zero_copy_send_that_fails_still_ends_once, NET, 0),
+	T(a_zero_copy_message_completes_twice_too, NET, 0),
 	T(many_zero_copy_sends_keep_every_byte, NET, 0),
 	T(cancelling_a_zero_copy_send_ends_it_once, NET, 0),
 };
