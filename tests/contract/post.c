@@ -292,11 +292,12 @@ static void a_callback_of_a_draining_ring_posts_and_is_told_in_time(void **state
 	assert_int_equal(trace.ended, answer_of_post == 0 ? 2 : 1);
 }
 
-static sem_t gate;
+static sem_t entered, gate;
 
 static int64_t hold(void *ctx)
 {
 	(void)ctx;
+	sem_post(&entered);
 	while (sem_wait(&gate) < 0)
 		continue;
 	return 0;
@@ -322,9 +323,12 @@ static void a_post_to_a_closing_ring_is_refused_or_told_once(void **state)
 	unsigned told = 0;
 
 	(void)state;
+	sem_init(&entered, 0, 0);
 	sem_init(&gate, 0, 0);
 	submit(ring, sl_op_work(&held, hold, NULL));
 	sl_ring_flush(ring);
+	while (sem_wait(&entered) < 0)
+		continue;
 	poster->ring = ring;
 	assert_int_equal(pthread_create(&thread, NULL, post_until_closing, poster), 0);
 	sl_ring_close(ring);

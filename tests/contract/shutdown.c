@@ -210,6 +210,7 @@ static void drain_gives_up_on_a_stuck_worker_and_the_ring_stays_valid(void **sta
 static int64_t release_later(void *ctx)
 {
 	(void)ctx;
+	sem_post(&entered);
 	pause_ms(50);
 	sem_post(&gate);
 	return 0;
@@ -224,7 +225,8 @@ static void close_waits_for_a_worker_that_ends_late(void **state)
 	(void)state;
 	submit(ring, sl_op_work(&release, release_later, NULL));
 	sl_ring_flush(ring);
-	pause_ms(10);
+	while (sem_wait(&entered) < 0)
+		continue;
 	sl_ring_close(ring);
 	assert_int_equal(trace.ended, 2);
 	assert_int_equal(stuck.res, 5);
