@@ -89,6 +89,7 @@ void ring_cancel_op(struct sl_ring *ring, struct sl_op *op, int64_t res)
 			unpark_chain(ring, op);
 		op->prev->chain = NULL;
 		op->prev = NULL;
+		ring->waiting--;
 		ring_end(ring, op, res);
 		break;
 	case OP_TIMING:
@@ -124,29 +125,71 @@ static bool on_fd(const struct sl_op *op, int fd)
 {
 	if (sl_op_table[op->code].traits & SL_OP_ON_FD && op->fd == fd)
 		return true;
-	if (op->code != SL_OP_SPLICE && op->code != SL_OP_TEE)
-		return false;
-	return ((const struct sl_splice_ends *)op->buf)->source_fd == fd;
+	return is_splice(op) && splice_source(op) == fd;
+}
+
+/* The first op on fd, from op on along its chain. */
+static struct sl_op *first_on_fd(struct sl_op *op, int fd)
+{
+	while (op && !on_fd(op, fd))
+		op = op->chain;
+	return op;
+}
+
+/* What matches; the rest of a chain goes with it. */
+static int cancel_from(struct sl_ring *ring, struct sl_op *op, int fd)
+{
+	op = first_on_fd(op, fd);
+	if (!op)
+		return 0;
+	ring_cancel_op(ring, op, -ECANCELED);
+	return 1;
 }
 
 /* Cancels what matches in a list of ops and in the chains behind them. */
-static int cancel_listed(struct sl_ring *ring, struct op_list *list, int fd,
-			 const struct sl_op *except)
+static int cancel_listed(struct sl_ring *ring, struct op_list *list, int fd)
 {
 	struct sl_op *next;
 	int nr = 0;
 
 	for (struct sl_op *op = list->head; op; op = next) {
 		next = op->next;
-		for (struct sl_op *at = op; at; at = at->chain) {
-			if (at == except || !on_fd(at, fd))
-				continue;
-			ring_cancel_op(ring, at, -ECANCELED);
-			nr++;
-			break; /* the rest of the chain goes with it */
-		}
+		nr += cancel_from(ring, op, fd);
 	}
 	return nr;
+}
+
+static struct sl_op *waiting_behind(struct sl_op *op, int fd)
+{
+	/* What follows a close of the number means the next one to have it. */
+	if (op->code == SL_OP_CLOSE && op->fd == fd)
+		return NULL;
+	return first_on_fd(op->chain, fd);
+}
+
+static struct sl_op *waiting_listed(const struct op_list *list, int fd)
+{
+	struct sl_op *found = NULL;
+
+	for (struct sl_op *op = list->head; op && !found; op = op->next)
+		found = waiting_behind(op, fd);
+	return found;
+}
+
+/* An op on fd that a chain holds back behind one that has begun or ended. */
+static struct sl_op *waiting_on_fd(const struct sl_ring *ring, int fd)
+{
+	struct sl_op *found = NULL;
+
+	if (SL_LIKELY(!ring->waiting))
+		return NULL;
+	for (uint32_t i = 0; i < ring->opts.depth && !found; i++)
+		found = ring->slots[i].op ? waiting_behind(ring->slots[i].op, fd) : NULL;
+	for (uint32_t i = 0; i < ring->heap_nr && !found; i++)
+		found = waiting_behind(ring->heap[i], fd);
+	if (!found)
+		found = waiting_listed(&ring->ended, fd);
+	return found ? found : waiting_listed(&ring->ending, fd);
 }
 
 static bool cancellable(const struct sl_slot *slot)
@@ -162,7 +205,7 @@ static int cancel_chained(struct sl_ring *ring, int fd, const struct sl_op *exce
 
 	for (; slot; slot = next) {
 		next = slot->fd_next;
-		if (slot->fd != fd || slot->op == except || !cancellable(slot))
+		if (slot->op->fd != fd || slot->op == except || !cancellable(slot))
 			continue;
 		cancel_slot(ring, slot, -ECANCELED);
 		nr++;
@@ -187,23 +230,26 @@ static int cancel_splices(struct sl_ring *ring, int fd)
 
 int ring_cancel_on_fd(struct sl_ring *ring, int fd, const struct sl_op *except)
 {
-	int nr = cancel_listed(ring, &ring->pending, fd, except);
+	int nr = cancel_listed(ring, &ring->pending, fd);
+	struct sl_op *waiting;
 
 	for (unsigned i = 0; i < SL_RING_CLASSES; i++)
-		nr += cancel_listed(ring, &ring->classes[i].parked, fd, except);
+		nr += cancel_listed(ring, &ring->classes[i].parked, fd);
 	nr += cancel_chained(ring, fd, except);
 	if (ring->splices)
 		nr += cancel_splices(ring, fd);
+	while ((waiting = waiting_on_fd(ring, fd))) {
+		ring_cancel_op(ring, waiting, -ECANCELED);
+		nr++;
+	}
 	return nr;
 }
 
 static bool listed_on_fd(const struct op_list *list, int fd)
 {
-	for (const struct sl_op *op = list->head; op; op = op->next) {
-		for (const struct sl_op *at = op; at; at = at->chain) {
-			if (on_fd(at, fd))
-				return true;
-		}
+	for (struct sl_op *op = list->head; op; op = op->next) {
+		if (first_on_fd(op, fd))
+			return true;
 	}
 	return false;
 }
@@ -213,14 +259,14 @@ bool ring_fd_busy(const struct sl_ring *ring, int fd)
 	const struct sl_slot *slot = ring->fd_buckets[(uint32_t)fd & ring->fd_mask];
 
 	for (; slot; slot = slot->fd_next) {
-		if (slot->fd == fd)
+		if (slot->op->fd == fd)
 			return true;
 	}
 	for (unsigned i = 0; i < SL_RING_CLASSES; i++) {
 		if (listed_on_fd(&ring->classes[i].parked, fd))
 			return true;
 	}
-	return listed_on_fd(&ring->pending, fd);
+	return listed_on_fd(&ring->pending, fd) || waiting_on_fd(ring, fd);
 }
 
 int sl_ring_cancel_fd(struct sl_ring *ring, int fd)

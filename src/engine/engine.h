@@ -112,12 +112,15 @@ struct sl_ring {
 	uint32_t delivered;   /* completions so far, wraps */
 	uint32_t unflushed;   /* started since the backend was last entered */
 	uint32_t in_backend;
+	uint32_t unpolled; /* turns since the backend was asked last */
 	uint32_t splices;
-	int error; /* the backend failed with it, for good */
+	uint32_t waiting; /* ops behind another in a chain */
+	int error;	  /* the backend failed with it, for good */
 	bool dispatching;
 	bool draining;
 	bool embedded; /* sl_ring_fd() was called */
 	struct op_list pending, ended, finished;
+	struct op_list ending; /* of the ended: those that this dispatch took */
 	struct slot_list retry, locks;
 
 	/* slots */

@@ -56,6 +56,7 @@ static void follow_chain(struct sl_ring *ring, struct sl_op *op)
 	if (!next)
 		return;
 	next->prev = NULL;
+	ring->waiting--;
 	if (succeeded(op) && !ring->draining)
 		ring_pend(ring, next);
 	else
@@ -97,6 +98,8 @@ void ring_finish_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
 void ring_end(struct sl_ring *ring, struct sl_op *op, int64_t res)
 {
 	op->res = res;
+	if (op->heap_idx)
+		deadline_remove(ring, op); /* its place is for those that count anew */
 	op->state = OP_ENDED;
 	op_list_add(&ring->ended, op);
 }
@@ -128,8 +131,11 @@ static void tick(struct sl_ring *ring, struct sl_op *op)
 {
 	uint64_t late = (uint64_t)(ring->now_ns - op->deadline_ns);
 	uint64_t missed = ring->now_ns > op->deadline_ns ? late / op->len : 0;
+	uint64_t ahead_ns;
 
-	op->deadline_ns += (int64_t)((missed + 1) * op->len);
+	if (__builtin_mul_overflow(missed + 1, op->len, &ahead_ns) ||
+	    __builtin_add_overflow(op->deadline_ns, ahead_ns, &op->deadline_ns))
+		op->deadline_ns = INT64_MAX; /* never again */
 	op->aux = missed > UINT32_MAX ? UINT32_MAX : (uint32_t)missed;
 	op->res = 0;
 	op->more = 1;
@@ -142,13 +148,13 @@ static void tick(struct sl_ring *ring, struct sl_op *op)
 
 static void dispatch_ended(struct sl_ring *ring)
 {
-	struct op_list batch = ring->ended;
 	struct sl_op *op;
 
-	/* What ends meanwhile goes to a list of its own, for the next round; a
-	 * cancel of an op in the batch only rewrites its result. */
+	/* What ends meanwhile goes to the other list, for the next round; a cancel
+	 * of an op in this one only rewrites its result. */
+	ring->ending = ring->ended;
 	ring->ended = (struct op_list){ NULL, NULL };
-	while ((op = op_list_pop(&batch))) {
+	while ((op = op_list_pop(&ring->ending))) {
 		if (op->code == SL_OP_TIMER && op->flags & SL_OP_MULTI && !op->res)
 			tick(ring, op);
 		else

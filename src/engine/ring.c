@@ -15,6 +15,9 @@
 #include "engine/engine.h"
 #include "engine/stats.h"
 
+/* Turns that found work before they asked the backend, in a row. */
+#define TURNS_UNPOLLED_MAX 8
+
 __thread uint64_t ring_thread __attribute__((tls_model("initial-exec")));
 
 uint64_t ring_thread_id(void)
@@ -102,10 +105,27 @@ static int wait_backend(struct sl_ring *ring, unsigned nr, int64_t limit_ns)
 {
 	int err;
 
-	ring->unflushed = 0;
+	ring->unflushed = ring->unpolled = 0;
 	err = ring->backend->wait(ring->state, nr, limit_ns);
 	ring->now_ns = ring->backend->now(ring->state);
 	return err;
+}
+
+/* There is work without asking the backend: that may not go on for ever, or what is
+ * in its hands, and time itself, would stand still. */
+static int keep_going(struct sl_ring *ring)
+{
+	if (SL_UNLIKELY(++ring->unpolled > TURNS_UNPOLLED_MAX)) {
+		if (ring->in_backend)
+			return wait_backend(ring, 0, 0);
+		ring->unpolled = 0;
+		ring->now_ns = ring->backend->now(ring->state);
+		deadline_expire(ring);
+	}
+	if (!ring->unflushed)
+		return 0;
+	ring->unflushed = 0;
+	return ring->backend->flush(ring->state);
 }
 
 static int spin(struct sl_ring *ring, int64_t limit_ns)
@@ -141,6 +161,11 @@ static int sleep_turn(struct sl_ring *ring, int64_t limit_ns)
 	return err;
 }
 
+static bool is_past(const struct sl_ring *ring, int64_t deadline_ns)
+{
+	return deadline_ns && (deadline_ns == SL_RING_POLL || deadline_ns <= ring->now_ns);
+}
+
 /* The heart: see the head of this file. */
 static int turn(struct sl_ring *ring, int64_t deadline_ns)
 {
@@ -152,9 +177,8 @@ static int turn(struct sl_ring *ring, int64_t deadline_ns)
 		int err;
 
 		gather(ring);
-		if (ring_has_work(ring) && ring->unflushed) {
-			ring->unflushed = 0;
-			err = ring->backend->flush(ring->state);
+		if (ring_has_work(ring)) {
+			err = keep_going(ring);
 			if (err)
 				return err;
 		}
@@ -166,7 +190,7 @@ static int turn(struct sl_ring *ring, int64_t deadline_ns)
 			return 0;
 		if (had_work)
 			continue; /* it only moved ops on: start what may start now */
-		if (deadline_ns && (deadline_ns <= ring->now_ns || deadline_ns == SL_RING_POLL)) {
+		if (is_past(ring, deadline_ns)) {
 			if (polled)
 				return 0;
 			polled = true;
@@ -243,8 +267,13 @@ struct sl_op *sl_ring_next(struct sl_ring *ring, int64_t deadline_ns)
 
 	if (check_turn(ring))
 		return NULL;
-	while (!(op = ring->finished.head)) {
-		if (!ring->collectable || ring_turn(ring, deadline_ns) <= 0)
+	for (;;) {
+		op = ring->finished.head;
+		if (op)
+			break;
+		/* Callbacks alone may go on for ever. */
+		if (!ring->collectable || ring_turn(ring, deadline_ns) <= 0 ||
+		    (!ring->finished.head && is_past(ring, deadline_ns)))
 			return NULL;
 	}
 	collect(ring, op);

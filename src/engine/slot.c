@@ -14,14 +14,12 @@ struct sl_slot *sl_slot_find(struct sl_ring *ring, uint64_t id)
 	return slot_find(ring, id);
 }
 
-/* Splices are chained by their target; few are in flight at a time. */
 static bool is_splice_source(const struct sl_ring *ring, int fd)
 {
 	for (uint32_t i = 0; i < ring->opts.depth; i++) {
 		const struct sl_op *op = ring->slots[i].op;
 
-		if (op && (op->code == SL_OP_SPLICE || op->code == SL_OP_TEE) &&
-		    ((const struct sl_splice_ends *)op->buf)->source_fd == fd)
+		if (op && is_splice(op) && splice_source(op) == fd)
 			return true;
 	}
 	return false;
@@ -32,7 +30,7 @@ bool slot_alone_on_fd(const struct sl_ring *ring, const struct sl_slot *slot)
 	const struct sl_slot *at = ring->fd_buckets[(uint32_t)slot->fd & ring->fd_mask];
 
 	for (; at; at = at->fd_next) {
-		if (at->fd == slot->fd && at != slot && at->code != SL_OP_CLOSE)
+		if (at->op->fd == slot->fd && at != slot && at->code != SL_OP_CLOSE)
 			return false;
 	}
 	return !ring->splices || !is_splice_source(ring, slot->fd);
@@ -44,7 +42,7 @@ void slot_wake_close(struct sl_ring *ring, int fd)
 	struct sl_slot *at = ring->fd_buckets[(uint32_t)fd & ring->fd_mask];
 
 	for (; at; at = at->fd_next) {
-		if (at->fd != fd || at->engine_state != SLOT_CLOSE_WAIT ||
+		if (at->op->fd != fd || at->engine_state != SLOT_CLOSE_WAIT ||
 		    !slot_alone_on_fd(ring, at))
 			continue;
 		ring->closes--;
@@ -58,7 +56,7 @@ void slot_release_splice(struct sl_ring *ring, const struct sl_op *op)
 {
 	ring->splices--;
 	if (ring->closes)
-		slot_wake_close(ring, ((const struct sl_splice_ends *)op->buf)->source_fd);
+		slot_wake_close(ring, splice_source(op));
 }
 
 uint64_t slot_vector_bytes(const struct iovec *iov, uint64_t nr)
@@ -100,7 +98,9 @@ void slot_set_piece(struct sl_slot *slot)
 {
 	const struct sl_op *op = slot->op;
 
-	if (op->flags & SL_OP_VEC) {
+	if (!(sl_op_table[op->code].flags & SL_OP_VEC)) {
+		slot->len = op->len; /* not a transfer: always the whole of it */
+	} else if (op->flags & SL_OP_VEC) {
 		set_vector_piece(slot);
 	} else if (!(op->flags & SL_OP_POOLED)) {
 		slot->buf = (char *)op->buf + slot->done;

@@ -14,6 +14,17 @@ bool slot_alone_on_fd(const struct sl_ring *ring, const struct sl_slot *slot);
 void slot_wake_close(struct sl_ring *ring, int fd);
 void slot_release_splice(struct sl_ring *ring, const struct sl_op *op);
 
+/* On two descriptors: chained by its target; few are in flight at a time. */
+static inline bool is_splice(const struct sl_op *op)
+{
+	return op->code == SL_OP_SPLICE || op->code == SL_OP_TEE;
+}
+
+static inline int splice_source(const struct sl_op *op)
+{
+	return ((const struct sl_splice_ends *)op->buf)->source_fd;
+}
+
 static inline struct sl_slot *slot_find(const struct sl_ring *ring, uint64_t id)
 {
 	struct sl_slot *slot = &ring->slots[(uint32_t)id];
@@ -97,7 +108,7 @@ static inline void slot_release(struct sl_ring *ring, struct sl_slot *slot)
 	slot->engine_state = SLOT_FREE;
 	slot->id += SLOT_GENERATION_ONE;
 	slot->op = NULL;
-	if (SL_UNLIKELY(op->code == SL_OP_SPLICE || op->code == SL_OP_TEE))
+	if (SL_UNLIKELY(is_splice(op)))
 		slot_release_splice(ring, op);
 	if (SL_UNLIKELY(ring->closes))
 		slot_wake_close(ring, op->fd);

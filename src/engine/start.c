@@ -143,15 +143,24 @@ void ring_start_slot(struct sl_ring *ring, struct sl_slot *slot)
 		start_slowly(ring, slot);
 }
 
-static bool being_closed(const struct sl_ring *ring, const struct sl_slot *slot)
+static bool being_closed(const struct sl_ring *ring, const struct sl_slot *slot, int fd)
 {
-	const struct sl_slot *at = ring->fd_buckets[(uint32_t)slot->fd & ring->fd_mask];
+	const struct sl_slot *at = ring->fd_buckets[(uint32_t)fd & ring->fd_mask];
 
 	for (; at; at = at->fd_next) {
-		if (at != slot && at->fd == slot->fd && at->code == SL_OP_CLOSE)
+		if (at != slot && at->op->fd == fd && at->code == SL_OP_CLOSE)
 			return true;
 	}
 	return false;
+}
+
+static bool comes_too_late(struct sl_ring *ring, const struct sl_slot *slot)
+{
+	const struct sl_op *op = slot->op;
+
+	if (being_closed(ring, slot, op->fd))
+		return true;
+	return is_splice(op) && being_closed(ring, slot, splice_source(op));
 }
 
 /* The kept entry, the pool and the registered memory of a slot. */
@@ -178,13 +187,13 @@ static void start_with_slot(struct sl_ring *ring, struct sl_op *op)
 	struct sl_slot *slot = slot_take(ring, op);
 
 	if (info->traits & SL_OP_ON_FD) {
-		if (SL_UNLIKELY(ring->closes) && being_closed(ring, slot)) {
+		if (SL_UNLIKELY(is_splice(op)))
+			ring->splices++;
+		if (SL_UNLIKELY(ring->closes) && comes_too_late(ring, slot)) {
 			ring_end_slot(ring, slot, -EBADF);
 			return;
 		}
 		attach(ring, slot, info);
-		if (op->code == SL_OP_SPLICE || op->code == SL_OP_TEE)
-			ring->splices++;
 	}
 	ring_start_slot(ring, slot);
 }

@@ -283,7 +283,8 @@ static bool step_again(struct sl_ring *ring, struct sl_slot *slot, const struct 
 {
 	if (event->flags & (SL_EVENT_MORE | SL_EVENT_SENT) || slot->engine_flags & SLOT_SENT)
 		return false;
-	if (event->res == -EINTR && !cancelled(slot) && slot->code != SL_OP_WORK) {
+	if (event->res == -EINTR && !cancelled(slot) && slot->code != SL_OP_WORK &&
+	    slot->code != SL_OP_CLOSE /* the descriptor is gone, close(2) */) {
 		restart(ring, slot);
 		return true;
 	}

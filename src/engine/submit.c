@@ -294,7 +294,7 @@ static int array_admission(struct sl_ring *ring, struct sl_op *const *ops, unsig
 	return 0;
 }
 
-static void link_chain(struct sl_op *const *ops, unsigned nr)
+static void link_chain(struct sl_ring *ring, struct sl_op *const *ops, unsigned nr)
 {
 	for (unsigned i = 0; i + 1 < nr; i++) {
 		if (!(ops[i]->flags & SL_OP_LINKED))
@@ -302,6 +302,7 @@ static void link_chain(struct sl_op *const *ops, unsigned nr)
 		ops[i]->chain = ops[i + 1];
 		ops[i + 1]->prev = ops[i];
 		ops[i + 1]->state = OP_WAITING;
+		ring->waiting++;
 	}
 }
 
@@ -321,7 +322,7 @@ int sl_ring_submitv(struct sl_ring *ring, struct sl_op *const *ops, unsigned nr)
 		return err;
 	for (unsigned i = 0; i < nr; i++)
 		accept_op(ring, ops[i]);
-	link_chain(ops, nr);
+	link_chain(ring, ops, nr);
 	for (unsigned i = 0; i < nr; i++) {
 		if (ops[i]->state != OP_IDLE)
 			continue;
