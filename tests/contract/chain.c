@@ -271,6 +271,33 @@ static void cancelling_a_later_op_lets_the_earlier_ones_run(void **state)
 	sl_ring_close(ring);
 }
 
+static void cancel_fd_finds_ops_that_wait_in_a_chain(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op ops[4] = { 0 }, *chain[4] = { &ops[0], &ops[1], &ops[2], &ops[3] };
+	char byte;
+	int pair[2];
+
+	(void)state;
+	world_pair(pair);
+	sl_op_timer(&ops[0], sl_ring_clock(ring) + HOUR, 0)->flags |= SL_OP_LINKED;
+	sl_op_nop(&ops[1])->flags |= SL_OP_LINKED;
+	sl_op_read(&ops[2], pair[0], &byte, 1, SL_OFF_CURRENT)->flags |= SL_OP_LINKED;
+	sl_op_nop(&ops[3]);
+	for (unsigned i = 0; i < 4; i++)
+		ops[i].done = note;
+	assert_int_equal(sl_ring_submitv(ring, chain, 4), 0);
+	sl_ring_run(ring, SL_RING_POLL);
+	assert_int_equal(sl_ring_cancel_fd(ring, pair[0]), 1);
+	ring_until(ring, &trace.ended, 2);
+	assert_int_equal(ops[2].res, -ECANCELED);
+	assert_int_equal(ops[3].res, -ECANCELED);
+	assert_true(sl_op_busy(&ops[0]) && sl_op_busy(&ops[1]));
+	assert_int_equal(sl_ring_cancel(ring, &ops[0]), 0);
+	ring_until(ring, &trace.ended, 4);
+	sl_ring_close(ring);
+}
+
 static void a_chain_without_callbacks_is_collected_in_order(void **state)
 {
 	struct sl_ring *ring = ring_open(8);
@@ -334,6 +361,7 @@ static const struct contract_test tests[] = {
 	T(two_chains_of_one_array_break_apart_from_each_other, CORE | BLOCK, 0),
 	T(cancelling_the_head_ends_the_whole_chain, CORE, 0),
 	T(cancelling_a_later_op_lets_the_earlier_ones_run, CORE, 0),
+	T(cancel_fd_finds_ops_that_wait_in_a_chain, CORE | BLOCK, 0),
 	T(a_chain_without_callbacks_is_collected_in_order, CORE, 0),
 	T(a_chain_is_submitted_again_from_its_last_callback, CORE, 0),
 };

@@ -95,6 +95,25 @@ static void the_measure_is_bytes(void **state)
 	sl_ring_close(ring);
 }
 
+static void a_class_that_was_idle_saved_up_no_credit(void **state)
+{
+	static const size_t bytes[2] = { 4096, 4096 };
+	int file;
+	struct sl_ring *ring = open_for_one(&file);
+	struct sl_op op = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 10 * EACH; i++)
+		expect_res(ring, sl_op_read(&op, file, buffer, 4096, 0), 4096);
+	op.sched_class = 1;
+	expect_res(ring, sl_op_read(&op, file, buffer, 4096, 0), 4096);
+	compete(ring, file, bytes);
+	ring_until(ring, &trace.ended, 2 * EACH);
+	/* the idle one is not ahead by all that the other did alone */
+	assert_true(of_class(0, EACH) >= EACH / 4);
+	sl_ring_close(ring);
+}
+
 static void within_a_class_the_order_is_that_of_submission(void **state)
 {
 	static const size_t bytes[2] = { 4096, 4096 };
@@ -184,6 +203,7 @@ static const struct contract_test tests[] = {
 	T(shares_of_three_to_one_give_three_ops_to_one, CORE | BLOCK, 0),
 	T(equal_shares_take_turns, CORE | BLOCK, 0),
 	T(the_measure_is_bytes, CORE | BLOCK, 0),
+	T(a_class_that_was_idle_saved_up_no_credit, CORE | BLOCK, 0),
 	T(within_a_class_the_order_is_that_of_submission, CORE | BLOCK, 0),
 	T(a_class_never_exceeds_its_cap, CORE | BLOCK, 0),
 	T(raising_a_cap_lets_parked_ops_go, CORE | BLOCK, 0),

@@ -50,6 +50,33 @@ static void close_ends_ops_submitted_in_the_same_turn(void **state)
 	sl_ring_close(ring);
 }
 
+static void close_ends_what_waits_in_a_chain_for_the_descriptor(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op ops[2] = { { .done = note }, { .done = note } }, close_op = { .done = note };
+	struct sl_op *chain[2] = { &ops[0], &ops[1] };
+	char byte = 'q';
+	int pair[2], again[2];
+
+	(void)state;
+	world_pair(pair);
+	sl_op_timer(&ops[0], sl_ring_clock(ring) + 20 * MS, 0)->flags |= SL_OP_LINKED;
+	sl_op_read(&ops[1], pair[0], &byte, 1, SL_OFF_CURRENT);
+	assert_int_equal(sl_ring_submitv(ring, chain, 2), 0);
+	sl_ring_run(ring, SL_RING_POLL);
+	submit(ring, sl_op_close(&close_op, pair[0]));
+	while (sl_op_busy(&close_op))
+		assert_true(sl_ring_run(ring, 0) >= 0);
+	world_pair(again);
+	assert_int_equal(again[0], pair[0]);
+	world_put(again[1], "n", 1);
+	ring_until(ring, &trace.ended, 3);
+	assert_int_equal(ops[1].res, -ECANCELED);
+	assert_int_equal(byte, 'q');
+	assert_true(trace_place(&ops[1]) < trace_place(&close_op));
+	sl_ring_close(ring);
+}
+
 static void closing_no_descriptor_is_an_error(void **state)
 {
 	struct sl_ring *ring = ring_open(8);
@@ -186,6 +213,7 @@ static void close_in_a_chain_follows_the_last_write(void **state)
 static const struct contract_test tests[] = {
 	T(close_ends_what_is_pending_before_itself, NAME | BLOCK, ON_KERNEL),
 	T(close_ends_ops_submitted_in_the_same_turn, NAME | BLOCK, ON_KERNEL),
+	T(close_ends_what_waits_in_a_chain_for_the_descriptor, NAME | BLOCK, ON_KERNEL),
 	T(closing_no_descriptor_is_an_error, NAME, ON_KERNEL),
 	T(a_number_that_comes_back_reaches_the_new_file, NAME | BLOCK, ON_KERNEL),
 	T(a_descriptor_not_kept_may_be_closed_behind_the_ring_when_idle, BLOCK, ON_KERNEL),

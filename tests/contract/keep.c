@@ -199,6 +199,68 @@ static void a_kept_number_that_comes_back_reaches_the_new_file(void **state)
 	sl_ring_close(ring);
 }
 
+static void keeping_and_forgetting_disturbs_no_op_in_flight(void **state)
+{
+	enum {
+		NR_PAIRS = 48,
+		ROUNDS = 2000
+	};
+	struct sl_ring *ring =
+		ring_open_with(&(struct sl_ring_opts){ .depth = NR_PAIRS, .keep_max = NR_PAIRS });
+	static struct sl_op ops[NR_PAIRS];
+	static int pairs[NR_PAIRS][2];
+	static char bytes[NR_PAIRS];
+	static bool kept[NR_PAIRS], busy[NR_PAIRS];
+	uint64_t seed = support_seed();
+
+	(void)state;
+	for (unsigned i = 0; i < NR_PAIRS; i++)
+		world_pair(pairs[i]);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		unsigned i = (unsigned)(support_random(&seed) % NR_PAIRS);
+
+		if (!kept[i] && support_random(&seed) % 2) {
+			assert_int_equal(sl_ring_keep(ring, pairs[i][0]), 0);
+			kept[i] = true;
+		} else if (!busy[i] && support_random(&seed) % 2) {
+			submit(ring, sl_op_recv(&ops[i], pairs[i][0], &bytes[i], 1, 0));
+			busy[i] = true;
+			sl_ring_run(ring, SL_RING_POLL);
+		} else if (busy[i]) {
+			world_put(pairs[i][1], "x", 1);
+			assert_ptr_equal(sl_ring_next(ring, 0), &ops[i]);
+			assert_int_equal(ops[i].res, 1);
+			busy[i] = false;
+		} else if (kept[i]) {
+			assert_int_equal(sl_ring_unkeep(ring, pairs[i][0]), 0);
+			kept[i] = false;
+		}
+	}
+	sl_ring_close(ring);
+}
+
+static void an_op_that_waits_in_a_chain_keeps_its_descriptor(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op ops[2] = { { .done = note }, { .done = note } };
+	struct sl_op *chain[2] = { &ops[0], &ops[1] };
+	char byte;
+	int pair[2];
+
+	(void)state;
+	world_pair(pair);
+	assert_int_equal(sl_ring_keep(ring, pair[0]), 0);
+	sl_op_timer(&ops[0], sl_ring_clock(ring) + HOUR, 0)->flags |= SL_OP_LINKED;
+	sl_op_read(&ops[1], pair[0], &byte, 1, SL_OFF_CURRENT);
+	assert_int_equal(sl_ring_submitv(ring, chain, 2), 0);
+	sl_ring_run(ring, SL_RING_POLL);
+	assert_int_equal(sl_ring_unkeep(ring, pair[0]), -EBUSY);
+	assert_int_equal(sl_ring_cancel(ring, &ops[1]), 0);
+	ring_until(ring, &trace.ended, 1);
+	assert_int_equal(sl_ring_unkeep(ring, pair[0]), 0);
+	sl_ring_close(ring);
+}
+
 static void closing_the_ring_leaves_kept_descriptors_open(void **state)
 {
 	struct sl_ring *ring = ring_open(8);
@@ -222,6 +284,8 @@ static const struct contract_test tests[] = {
 	T(a_blocked_send_does_not_hold_up_receives_on_a_kept_stream, NET, 0),
 	T(cancelling_one_send_of_a_kept_stream_lets_the_next_go, NET, 0),
 	T(a_kept_number_that_comes_back_reaches_the_new_file, NAME | BLOCK, ON_KERNEL),
+	T(keeping_and_forgetting_disturbs_no_op_in_flight, NET, 0),
+	T(an_op_that_waits_in_a_chain_keeps_its_descriptor, BLOCK, 0),
 	T(closing_the_ring_leaves_kept_descriptors_open, CORE, 0),
 };
 

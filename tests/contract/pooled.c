@@ -307,6 +307,37 @@ static void two_starved_receives_share_what_is_put_back(void **state)
 	finish();
 }
 
+static void the_buffer_of_a_cancelled_receive_feeds_the_next(void **state)
+{
+	struct sl_op holder = { .done = note }, ops[2] = { { .done = note }, { .done = note } };
+	int other[2];
+
+	(void)state;
+	setup(1);
+	world_pair(other);
+	world_put(pair[1], "ab", 2);
+	world_put(other[1], "c", 1);
+	expect_res(ring, sl_op_recv_pooled(&holder, pair[0], pool), 2);
+	world_put(pair[1], "d", 1);
+	trace_reset();
+	submit(ring, sl_op_recv_pooled(&ops[0], pair[0], pool));
+	submit(ring, sl_op_recv_pooled(&ops[1], other[0], pool));
+	sl_ring_run(ring, sl_ring_clock(ring) + 5 * MS);
+	assert_int_equal(trace.nr, 0);
+	/* the buffer goes to the first of the two, which then ends without it */
+	sl_buf_put(pool, holder.buf);
+	assert_int_equal(sl_ring_cancel(ring, &ops[0]), 0);
+	ring_until(ring, &trace.ended, 1);
+	assert_ptr_equal(trace.at[0].op, &ops[0]);
+	if (ops[0].res > 0)
+		sl_buf_put(pool, ops[0].buf);
+	ring_until(ring, &trace.ended, 2);
+	assert_int_equal(ops[1].res, 1);
+	sl_buf_put(pool, ops[1].buf);
+	assert_int_equal(nr_free(), 1);
+	finish();
+}
+
 static void the_backends_own_buffer_rings_behave_alike(void **state)
 {
 	memory_wants("rings armed");
@@ -331,6 +362,7 @@ static const struct contract_test tests[] = {
 	T(a_starved_receive_is_ended_by_closing_the_ring, NET, 0),
 	T(a_single_receive_that_finds_no_buffer_waits_for_one, NET, 0),
 	T(two_starved_receives_share_what_is_put_back, NET, 0),
+	T(the_buffer_of_a_cancelled_receive_feeds_the_next, NET, 0),
 	T(the_backends_own_buffer_rings_behave_alike, NET, ON_MEMORY),
 	T(an_armed_backend_delivers_the_stream_in_order, NET, ON_MEMORY),
 };

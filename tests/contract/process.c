@@ -119,6 +119,54 @@ static void a_splice_that_waits_is_cancelled_or_times_out(void **state)
 	sl_ring_close(ring);
 }
 
+static void cancel_fd_finds_a_splice_by_either_end(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op op = { .done = note };
+	int source[2], target[2];
+	struct sl_splice_ends ends;
+
+	(void)state;
+	assert_int_equal(pipe2(source, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(target, O_CLOEXEC), 0);
+	ends = from(source[0]);
+	for (unsigned i = 0; i < 4; i++) {
+		trace_reset();
+		submit(ring, sl_op_splice(&op, target[1], &ends, 100));
+		if (i / 2)
+			sl_ring_run(ring, sl_ring_clock(ring) + 2 * MS);
+		assert_int_equal(sl_ring_cancel_fd(ring, i % 2 ? source[0] : target[1]), 1);
+		ring_until(ring, &trace.ended, 1);
+		assert_int_equal(op.res, -ECANCELED);
+	}
+	sl_ring_close(ring);
+}
+
+static void close_ends_a_splice_that_waits_on_either_end(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_splice_ends ends;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct sl_op op = { .done = note }, close_op = { .done = note };
+		int source[2], target[2];
+
+		trace_reset();
+		assert_int_equal(pipe2(source, O_CLOEXEC), 0);
+		assert_int_equal(pipe2(target, O_CLOEXEC), 0);
+		ends = from(source[0]);
+		submit(ring, sl_op_splice(&op, target[1], &ends, 100));
+		sl_ring_run(ring, sl_ring_clock(ring) + 2 * MS);
+		submit(ring, sl_op_close(&close_op, i ? source[0] : target[1]));
+		ring_until(ring, &trace.ended, 2);
+		assert_int_equal(op.res, -ECANCELED);
+		assert_int_equal(trace_place(&close_op), 1);
+		assert_int_equal(close_op.res, 0);
+	}
+	sl_ring_close(ring);
+}
+
 static void tee_leaves_the_bytes_in_its_source(void **state)
 {
 	struct sl_ring *ring = ring_open(8);
@@ -196,6 +244,8 @@ static const struct contract_test tests[] = {
 	T(splice_into_a_file_goes_to_its_offset, PROCESS | BLOCK, ON_KERNEL),
 	T(splice_waits_for_its_source, PROCESS, ON_KERNEL),
 	T(a_splice_that_waits_is_cancelled_or_times_out, PROCESS, ON_KERNEL),
+	T(cancel_fd_finds_a_splice_by_either_end, PROCESS, ON_KERNEL),
+	T(close_ends_a_splice_that_waits_on_either_end, PROCESS | NAME, ON_KERNEL),
 	T(tee_leaves_the_bytes_in_its_source, PROCESS, ON_KERNEL),
 	T(splice_without_a_pipe_or_a_descriptor_is_an_error, PROCESS, ON_KERNEL),
 	T(many_splices_that_wait_do_not_hold_up_a_stat, PROCESS | BLOCK, ON_KERNEL),
