@@ -579,10 +579,52 @@ static void direct_file_is_polled_or_read_after_all(void **state)
 	free(mem);
 }
 
+static void cancel_other(struct sl_ring *ring, struct sl_op *op)
+{
+	assert_int_equal(sl_ring_cancel(ring, op->user), 0);
+}
+
+/* Of a pair of moves that are done at once the first one's callback cancels the second. */
+static void cancelling_what_never_was_in_the_kernel_hits_nobody_else(void **state)
+{
+	struct sl_splice_ends ends = { .source_off = SL_OFF_CURRENT, .target_off = SL_OFF_CURRENT };
+	struct sl_op first = { 0 }, moves[2] = { { 0 }, { 0 } };
+	struct sl_ring *ring = open_usual();
+	int in[2], out[2], sockets[2];
+	char byte;
+
+	(void)state;
+	pair(sockets);
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(write(in[1], "ab", 2), 2);
+	assert_int_equal(sl_ring_submit(ring, sl_op_recv(&first, sockets[0], &byte, 1, 0)), 0);
+	assert_int_equal(sl_ring_run(ring, SL_RING_POLL), 0);
+	ends.source_fd = in[0];
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(sl_ring_submit(ring, sl_op_splice(&moves[i], out[1], &ends, 1)),
+				 0);
+	moves[0].done = cancel_other;
+	moves[0].user = &moves[1];
+	assert_ptr_equal(sl_ring_next(ring, in_seconds(ring, 10)), &moves[1]);
+	assert_int_equal(moves[1].res, 1);
+	assert_null(sl_ring_next(ring, sl_ring_clock(ring) + SECOND / 50));
+	assert_int_equal(write(sockets[1], "x", 1), 1);
+	assert_ptr_equal(sl_ring_next(ring, in_seconds(ring, 10)), &first);
+	assert_int_equal(first.res, 1);
+	sl_ring_close(ring);
+	for (unsigned i = 0; i < 2; i++) {
+		close(in[i]);
+		close(out[i]);
+		close(sockets[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(unknown_option_is_refused_by_name),
+		TEST(cancelling_what_never_was_in_the_kernel_hits_nobody_else),
 		TEST(refusals_are_explained_with_cause_and_numbers),
 		TEST(in_flight_stays_below_a_quarter_of_the_completions),
 		TEST(turn_is_one_system_call),

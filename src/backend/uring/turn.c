@@ -93,6 +93,7 @@ int uring_start(void *state, struct sl_slot *slot)
 	if (SL_UNLIKELY(u->inflight == u->inflight_max))
 		return -EAGAIN;
 	if (SL_UNLIKELY(slot->pool || slot->code >= SL_OP_SPLICE) && settled(u, slot)) {
+		uring_mark(slot)->user_data = slot->id; /* a cancel finds nothing by it */
 		u->inflight++;
 		return 0;
 	}
