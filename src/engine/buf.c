@@ -5,7 +5,7 @@
  * A pool with SL_BUF_RECV belongs to ops: where the backend has provided-buffer
  * rings all its free buffers are in the kernel's hands, elsewhere the engine
  * takes one when a transfer is about to deliver. Ops that find it empty wait in
- * the pool's own list, and sl_buf_put() sends the first of them on.
+ * the pool's own list; the turn that finds a free buffer sends the first of them on.
  */
 #include <stdio.h>
 #include <sys/resource.h>
@@ -153,6 +153,15 @@ int sl_buf_pool_create(struct sl_ring *ring, const struct sl_buf_pool_opts *opts
 	return 0;
 }
 
+static bool is_used(const struct sl_ring *ring, const struct sl_buf_pool *pool)
+{
+	for (uint32_t i = 0; i < ring->opts.depth; i++) {
+		if (ring->slots[i].op && ring->slots[i].pool == pool)
+			return true;
+	}
+	return false;
+}
+
 static void forget_pool(struct sl_ring *ring, const struct sl_buf_pool *pool)
 {
 	unsigned i = 0;
@@ -169,9 +178,9 @@ void sl_buf_pool_destroy(struct sl_buf_pool *pool)
 	if (!pool)
 		return;
 	ring = pool->ring;
-	SL_ASSERT(!pool->starved.head);
 	forget_pool(ring, pool);
 	if (!ring_check(ring)) {
+		SL_ASSERT(!is_used(ring, pool));
 		if (pool->fixed_idx >= 0)
 			ring->backend->unmap(ring->state, pool->fixed_idx);
 		if (pool->backend_id >= 0)
@@ -215,18 +224,6 @@ static void put_id(struct sl_buf_pool *pool, uint16_t id)
 	pool->free_nr++;
 }
 
-/* One buffer came back: one starved op may go on, from the next turn. */
-static void feed_starved(struct sl_buf_pool *pool)
-{
-	struct sl_slot *slot = slot_list_pop(&pool->starved);
-
-	if (!slot)
-		return;
-	op_stats(pool->ring, slot->op)->rearmed++;
-	slot->engine_state = SLOT_RETRY;
-	slot_list_add(&pool->ring->retry, slot);
-}
-
 void sl_buf_put(struct sl_buf_pool *pool, void *buf)
 {
 	size_t at;
@@ -236,7 +233,6 @@ void sl_buf_put(struct sl_buf_pool *pool, void *buf)
 	at = (size_t)((char *)buf - (char *)pool->arena.base);
 	SL_ASSERT_CMP(at, <, pool->arena.bytes);
 	put_id(pool, (uint16_t)(at / pool->buf_bytes));
-	feed_starved(pool);
 }
 
 void *sl_buf_at(const struct sl_buf_pool *pool, unsigned buf_id)
@@ -337,20 +333,45 @@ void pool_return(struct sl_ring *ring, struct sl_slot *slot, const struct sl_eve
 	sl_slot_return_buffer(ring, slot);
 }
 
-/* Starved; unless a buffer came back since the backend found none. */
+/* Starved: pools_feed() sends it on. */
 void pool_wait(struct sl_ring *ring, struct sl_slot *slot)
 {
-	if (slot->pool->free_nr) {
-		op_stats(ring, slot->op)->rearmed++;
-		slot->engine_state = SLOT_RETRY;
-		slot_list_add(&ring->retry, slot);
-		return;
-	}
+	ring->starved++;
 	slot->engine_state = SLOT_POOL_WAIT;
 	slot_list_add(&slot->pool->starved, slot);
 }
 
 void pool_unwait(struct sl_slot *slot)
 {
+	slot->pool->ring->starved--;
 	slot_list_remove(&slot->pool->starved, slot);
+}
+
+static void feed(struct sl_ring *ring, struct sl_buf_pool *pool)
+{
+	for (uint32_t nr = pool->free_nr; nr && pool->starved.head; nr--) {
+		struct sl_slot *slot = slot_list_pop(&pool->starved);
+
+		ring->starved--;
+		op_stats(ring, slot->op)->rearmed++;
+		slot->engine_state = SLOT_RETRY;
+		slot_list_add(&ring->retry, slot);
+	}
+}
+
+/* As many starved ops go on as there are buffers, whoever left them: put back, given
+ * back by a transfer that came to nothing, or not taken by one that was cancelled. */
+void pools_feed(struct sl_ring *ring)
+{
+	for (unsigned i = 0; i < ring->pool_nr; i++)
+		feed(ring, ring->pools[i]);
+}
+
+bool pools_can_feed(const struct sl_ring *ring)
+{
+	for (unsigned i = 0; ring->starved && i < ring->pool_nr; i++) {
+		if (ring->pools[i]->free_nr && ring->pools[i]->starved.head)
+			return true;
+	}
+	return false;
 }

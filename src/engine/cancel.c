@@ -228,20 +228,28 @@ static int cancel_splices(struct sl_ring *ring, int fd)
 	return nr;
 }
 
-int ring_cancel_on_fd(struct sl_ring *ring, int fd, const struct sl_op *except)
+int ring_cancel_held_back(struct sl_ring *ring, int fd)
 {
-	int nr = cancel_listed(ring, &ring->pending, fd);
 	struct sl_op *waiting;
+	int nr = 0;
 
-	for (unsigned i = 0; i < SL_RING_CLASSES; i++)
+	for (unsigned i = 0; ring->parked && i < SL_RING_CLASSES; i++)
 		nr += cancel_listed(ring, &ring->classes[i].parked, fd);
-	nr += cancel_chained(ring, fd, except);
-	if (ring->splices)
-		nr += cancel_splices(ring, fd);
 	while ((waiting = waiting_on_fd(ring, fd))) {
 		ring_cancel_op(ring, waiting, -ECANCELED);
 		nr++;
 	}
+	return nr;
+}
+
+int ring_cancel_on_fd(struct sl_ring *ring, int fd, const struct sl_op *except)
+{
+	int nr = cancel_listed(ring, &ring->pending, fd);
+
+	nr += ring_cancel_held_back(ring, fd);
+	nr += cancel_chained(ring, fd, except);
+	if (ring->splices)
+		nr += cancel_splices(ring, fd);
 	return nr;
 }
 

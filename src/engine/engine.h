@@ -74,7 +74,7 @@ struct sl_class {
 	uint32_t inflight_max;
 	uint32_t inflight;
 	uint32_t finished; /* of those: ended, not yet collected */
-	uint64_t used;	   /* bytes times price: who goes next */
+	uint64_t used;	   /* bytes times price, from virtual time on: who goes next */
 	struct sl_ring_stats stats;
 };
 
@@ -114,6 +114,7 @@ struct sl_ring {
 	uint32_t in_backend;
 	uint32_t unpolled; /* turns since the backend was asked last */
 	uint32_t splices;
+	uint32_t starved; /* slots in SLOT_POOL_WAIT */
 	uint32_t waiting; /* ops behind another in a chain */
 	int error;	  /* the backend failed with it, for good */
 	bool dispatching;
@@ -146,6 +147,7 @@ struct sl_ring {
 	struct sl_buf_pool *pools[RING_POOLS];
 	unsigned pool_nr;
 	struct sl_class classes[SL_RING_CLASSES];
+	uint64_t virtual_time; /* see submit.c */
 	struct sl_workers *workers;
 	uint64_t stalls;
 
@@ -224,6 +226,8 @@ unsigned ring_dispatch(struct sl_ring *ring);
 /* ---- cancel.c ----------------------------------------------------------------------- */
 void ring_cancel_op(struct sl_ring *ring, struct sl_op *op, int64_t res);
 int ring_cancel_on_fd(struct sl_ring *ring, int fd, const struct sl_op *except);
+/* Of those on fd only what is parked or behind another in a chain. */
+int ring_cancel_held_back(struct sl_ring *ring, int fd);
 void ring_cancel_all(struct sl_ring *ring);
 /* Whether an op that has not ended uses the descriptor. */
 bool ring_fd_busy(const struct sl_ring *ring, int fd);
@@ -274,6 +278,8 @@ int pool_backend_id(const struct sl_buf_pool *pool);
 void pool_deliver(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event);
 void pool_wait(struct sl_ring *ring, struct sl_slot *slot);
 void pool_unwait(struct sl_slot *slot);
+void pools_feed(struct sl_ring *ring);
+bool pools_can_feed(const struct sl_ring *ring);
 void pool_return(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event);
 
 /* ---- describe.c --------------------------------------------------------------------- */

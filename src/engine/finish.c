@@ -108,6 +108,7 @@ void ring_end_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
 {
 	struct sl_op *op = slot->op;
 
+	sl_slot_return_buffer(ring, slot);
 	slot_release(ring, slot);
 	ring_end(ring, op, res);
 }

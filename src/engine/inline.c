@@ -83,7 +83,7 @@ static bool attempt_open(const struct sl_op *op, int64_t *ret_res)
 	bool plain = want->flags & (O_NONBLOCK | O_PATH);
 	int fd;
 
-	if (want->flags & (O_CREAT | O_TRUNC | __O_TMPFILE))
+	if (want->flags & (O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY)))
 		return false;
 	if (!plain)
 		how.flags |= O_NONBLOCK;

@@ -69,6 +69,8 @@ static void gather(struct sl_ring *ring)
 {
 	if (ring->pending.head)
 		ring_start_pending(ring);
+	if (SL_UNLIKELY(ring->starved))
+		pools_feed(ring);
 	if (SL_UNLIKELY(ring->retry.head))
 		ring_retry(ring);
 	if (SL_UNLIKELY(ring->locks.head))
@@ -315,7 +317,7 @@ int sl_ring_fd(struct sl_ring *ring)
 int64_t sl_ring_wakeup_ns(const struct sl_ring *ring)
 {
 	if (ring->pending.head || ring->retry.head || ring->unflushed || ring_has_work(ring) ||
-	    __atomic_load_n(&ring->woken, __ATOMIC_RELAXED))
+	    pools_can_feed(ring) || __atomic_load_n(&ring->woken, __ATOMIC_RELAXED))
 		return SL_RING_POLL;
 	return wait_limit_ns(ring, 0);
 }

@@ -57,6 +57,8 @@ static void start_close(struct sl_ring *ring, struct sl_slot *slot)
 		ring_cancel_on_fd(ring, slot->fd, slot->op);
 		return;
 	}
+	/* What starts later would find the next file to have the number. */
+	ring_cancel_held_back(ring, slot->fd);
 	keep_drop(ring, slot->fd);
 	if (is_native(ring, slot)) {
 		start_native(ring, slot);

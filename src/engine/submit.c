@@ -6,7 +6,8 @@
  * collected by sl_ring_next()). Beyond depth, or beyond the cap of its class,
  * it parks if it may. Room that frees goes to parked ops first; among classes
  * to the one that has used the least of the ring for its shares (start-time
- * fair queueing over bytes: Goyal, Vin and Cheng, SIGCOMM '96).
+ * fair queueing over bytes: Goyal, Vin and Cheng, SIGCOMM '96). Virtual time is
+ * when, in use, the op began that was let in last.
  */
 #include <limits.h>
 
@@ -15,6 +16,10 @@
 
 #define IOV_NR_MAX  1024
 #define OP_COST_MIN 4096
+#define OP_COST_MAX ((uint64_t)1 << 30)
+
+/* No class is further ahead than by the dearest op. */
+#define CLASS_LEAD_MAX (OP_COST_MAX * CLASS_PRICE)
 
 static int check_pooled(const struct sl_ring *ring, const struct sl_op *op)
 {
@@ -132,8 +137,17 @@ static uint64_t op_cost(const struct sl_op *op)
 
 	if (sl_op_table[op->code].traits & (SL_OP_READS | SL_OP_WRITES) &&
 	    !(op->flags & SL_OP_VEC) && op->len > bytes)
-		bytes = op->len;
+		bytes = op->len < OP_COST_MAX ? op->len : OP_COST_MAX;
 	return bytes;
+}
+
+/* What a class has used beyond the virtual time: one that was idle has neither credit
+ * nor debt. (The difference is right when both have wrapped around.) */
+static inline uint64_t class_lead(const struct sl_ring *ring, const struct sl_class *class)
+{
+	uint64_t lead = class->used - ring->virtual_time;
+
+	return lead > CLASS_LEAD_MAX ? 0 : lead;
 }
 
 static inline void count_in(struct sl_ring *ring, const struct sl_op *op)
@@ -142,7 +156,8 @@ static inline void count_in(struct sl_ring *ring, const struct sl_op *op)
 
 	ring->inflight++;
 	class->inflight++;
-	class->used += op_cost(op) * class->price;
+	ring->virtual_time += class_lead(ring, class);
+	class->used = ring->virtual_time + op_cost(op) * class->price;
 }
 
 /* Counts op and its chain as in flight and queues its head to be started. */
@@ -154,29 +169,10 @@ static inline void enter(struct sl_ring *ring, struct sl_op *head)
 	ring_pend(ring, head);
 }
 
-/* A class that was idle starts level with the busiest claim, not with credit
- * saved up while it had nothing to do. */
-static void catch_up(struct sl_ring *ring, struct sl_class *class)
-{
-	uint64_t least = UINT64_MAX;
-
-	for (unsigned i = 0; i < SL_RING_CLASSES; i++) {
-		const struct sl_class *other = &ring->classes[i];
-
-		if (other != class && (other->parked.head || other->inflight) &&
-		    other->used < least)
-			least = other->used;
-	}
-	if (least != UINT64_MAX && class->used < least)
-		class->used = least;
-}
-
 static void park(struct sl_ring *ring, struct sl_op *head)
 {
 	struct sl_class *class = &ring->classes[head->sched_class];
 
-	if (!class->parked.head && !class->inflight)
-		catch_up(ring, class);
 	for (struct sl_op *op = head; op; op = op->chain) {
 		ring->parked++;
 		class->stats.parked++;
@@ -195,7 +191,7 @@ static struct sl_class *next_class(struct sl_ring *ring)
 		const struct sl_op *head = class->parked.head;
 
 		if (head && has_room(ring, head, chain_length(head)) &&
-		    (!best || class->used < best->used))
+		    (!best || class_lead(ring, class) < class_lead(ring, best)))
 			best = class;
 	}
 	return best;

@@ -7,8 +7,10 @@
 #include "harness.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <semaphore.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <sluice/sluice.h>
 
 #include "engine/engine.h"
@@ -407,6 +409,135 @@ static void a_period_longer_than_time_ticks_once(void **state)
 	sl_ring_close(ring);
 }
 
+/* A receive takes a buffer of the pool when it is answered; there is always data. */
+static bool receive(struct sl_slot *slot, struct sl_event *event)
+{
+	event->res = -ENOBUFS;
+	if (sl_slot_take_buffer(script.ring, slot)) {
+		event->res = 5;
+		event->flags = SL_EVENT_BUFFER;
+	}
+	return true;
+}
+
+static struct sl_buf_pool *create_pool(struct sl_ring *ring, uint32_t count)
+{
+	const struct sl_buf_pool_opts opts = {
+		.size = sizeof(opts),
+		.flags = SL_BUF_RECV,
+		.count = count,
+		.buf_bytes = 4096,
+	};
+	struct sl_buf_pool *pool;
+
+	assert_int_equal(sl_buf_pool_create(ring, &opts, &pool), 0);
+	return pool;
+}
+
+static void a_starved_receive_that_is_cancelled_leaves_its_turn_to_the_next(void **state)
+{
+	struct sl_ring *ring = open_ring(4, 4, receive);
+	struct sl_buf_pool *pool = create_pool(ring, 1);
+	struct sl_op ops[3];
+
+	(void)state;
+	memset(ops, 0, sizeof(ops));
+	for (unsigned i = 0; i < 3; i++) {
+		submit(ring, sl_op_recv_pooled(&ops[i], 0, pool));
+		sl_ring_run(ring, SL_RING_POLL);
+	}
+	assert_ptr_equal(sl_ring_next(ring, SL_RING_POLL), &ops[0]);
+	assert_null(sl_ring_next(ring, SL_RING_POLL));
+	sl_buf_put(pool, ops[0].buf);
+	assert_int_equal(sl_ring_wakeup_ns(ring), SL_RING_POLL);
+	assert_int_equal(sl_ring_cancel(ring, &ops[1]), 0);
+	assert_ptr_equal(sl_ring_next(ring, script.now_ns + 100000), &ops[1]);
+	assert_ptr_equal(sl_ring_next(ring, script.now_ns + 100000), &ops[2]);
+	assert_int_equal(ops[2].res, 5);
+	sl_buf_put(pool, ops[2].buf);
+	sl_buf_pool_destroy(pool);
+	sl_ring_close(ring);
+}
+
+static sem_t gate;
+
+static int64_t hold(void *ctx)
+{
+	(void)ctx;
+	sem_wait(&gate);
+	return 0;
+}
+
+static void a_read_cancelled_before_its_worker_gives_back_its_buffer(void **state)
+{
+	const struct sl_ring_opts opts = { .backend = "epoll", .workers = 1 };
+	int fd = memfd_create("here", MFD_CLOEXEC); /* refuses RWF_NOWAIT: not read inline */
+	struct sl_op work = { 0 }, ops[2];
+	struct sl_buf_pool *pool;
+	struct sl_ring *ring;
+
+	(void)state;
+	memset(ops, 0, sizeof(ops));
+	sem_init(&gate, 0, 0);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(sl_ring_open(&opts, &ring), 0);
+	pool = create_pool(ring, 1);
+	submit(ring, sl_op_work(&work, hold, NULL));
+	submit(ring, sl_op_read_pooled(&ops[0], fd, pool));
+	submit(ring, sl_op_read_pooled(&ops[1], fd, pool));
+	assert_int_equal(sl_ring_run(ring, sl_ring_clock(ring) + 10000000), 0);
+	assert_int_equal(sl_ring_cancel(ring, &ops[0]), 0);
+	assert_ptr_equal(sl_ring_next(ring, 0), &ops[0]);
+	assert_int_equal(ops[0].res, -ECANCELED);
+	sem_post(&gate);
+	while (sl_op_busy(&ops[1]))
+		assert_non_null(sl_ring_next(ring, sl_ring_clock(ring) + INT64_C(10000000000)));
+	assert_int_equal(ops[1].res, 4096);
+	sl_buf_put(pool, ops[1].buf);
+	assert_int_equal(sl_ring_drain(ring, 0), 0);
+	sl_buf_pool_destroy(pool);
+	sl_ring_close(ring);
+	close(fd);
+}
+
+static unsigned ended_of_class[SL_RING_CLASSES];
+
+static void count_class(struct sl_ring *ring, struct sl_op *op)
+{
+	(void)ring;
+	ended_of_class[op->sched_class]++;
+}
+
+static void a_class_saves_up_no_credit_while_there_is_room(void **state)
+{
+	enum {
+		DEPTH = 4,
+		NR_OPS = 20
+	};
+	struct sl_ring *ring = open_ring(DEPTH, NR_OPS, at_once);
+	struct sl_op ops[NR_OPS], alone = { 0 };
+
+	(void)state;
+	memset(ops, 0, sizeof(ops));
+	memset(ended_of_class, 0, sizeof(ended_of_class));
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(sl_ring_do(ring, sl_op_fsync(&alone, 0)), 0);
+	script.answer = never;
+	for (unsigned i = 0; i < NR_OPS; i++) {
+		ops[i].done = count_class;
+		ops[i].sched_class = i == 0 || (i >= DEPTH && i % 2);
+		sl_op_fsync(&ops[i], 0)->flags = SL_OP_PARK;
+		submit(ring, &ops[i]);
+	}
+	script.answer = at_once;
+	assert_int_equal(sl_ring_run(ring, 0), DEPTH);
+	memset(ended_of_class, 0, sizeof(ended_of_class));
+	assert_int_equal(sl_ring_run(ring, 0), DEPTH);
+	assert_int_equal(ended_of_class[0], DEPTH / 2);
+	assert_int_equal(ended_of_class[1], DEPTH / 2);
+	sl_ring_close(ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +550,9 @@ int main(void)
 		TEST(callbacks_that_go_on_for_ever_do_not_hold_up_next),
 		TEST(callbacks_that_go_on_for_ever_starve_nobody),
 		TEST(a_period_longer_than_time_ticks_once),
+		TEST(a_starved_receive_that_is_cancelled_leaves_its_turn_to_the_next),
+		TEST(a_read_cancelled_before_its_worker_gives_back_its_buffer),
+		TEST(a_class_saves_up_no_credit_while_there_is_room),
 	};
 
 	return RUN_TESTS(tests);
