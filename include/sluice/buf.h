@@ -18,7 +18,7 @@ struct sl_ring;
 struct sl_buf_pool;
 
 enum sl_buf_flag {
-	SL_BUF_HUGE = 1 << 0,	     /* ask for huge pages; see sl_buf_pool_info.huge */
+	SL_BUF_HUGE = 1 << 0,	     /* ask for reserved huge pages; see sl_buf_pool_info.huge */
 	SL_BUF_RECV = 1 << 1,	     /* for SL_OP_POOLED only */
 	SL_BUF_UNREGISTERED = 1 << 2 /* do not pin the memory for the kernel */
 };
@@ -48,8 +48,8 @@ struct sl_buf_pool_opts {
  * @count: buffers
  * @free: buffers not handed out now
  * @registered: 1 if the kernel keeps the memory pinned
- * @huge: 1 if backed by huge pages of hugetlbfs, 2 if by transparent ones on
- *	request, 0 by ordinary pages
+ * @huge: 1 if backed by reserved huge pages, 2 if transparent ones were asked
+ *	for (in pools of 2 MiB and more, always), 0 by ordinary pages
  * @why: one line with the numbers where something asked for was not had, or ""
  */
 struct sl_buf_pool_info {

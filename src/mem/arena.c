@@ -32,16 +32,21 @@ static bool map_hugetlb(struct sl_arena *arena, size_t bytes)
 	return true;
 }
 
-static int map_plain(struct sl_arena *arena, size_t bytes, size_t align, bool huge)
+/* Whole huge pages are asked for wherever they fit: pinned, each is one piece to
+ * the device instead of 512. The rest stays ordinary, so nothing is pinned that
+ * was not asked for. */
+static int map_plain(struct sl_arena *arena, size_t bytes, size_t align)
 {
-	if (huge)
+	size_t huge_bytes = sl_round_down(bytes, HUGE_BYTES);
+
+	if (huge_bytes)
 		align = HUGE_BYTES;
 	arena->mapped_bytes = sl_round_up(bytes, 4096) + align;
 	arena->mapping = map(arena->mapped_bytes, 0);
 	if (!arena->mapping)
 		return -ENOMEM;
 	arena->base = (void *)sl_round_up((uintptr_t)arena->mapping, align);
-	if (huge && !madvise(arena->base, sl_round_up(bytes, HUGE_BYTES), MADV_HUGEPAGE))
+	if (huge_bytes && !madvise(arena->base, huge_bytes, MADV_HUGEPAGE))
 		arena->pages = SL_ARENA_TRANSPARENT;
 	return 0;
 }
@@ -53,7 +58,7 @@ int sl_arena_init(struct sl_arena *arena, size_t bytes, size_t align, bool huge)
 	memset(arena, 0, sizeof(*arena));
 	arena->bytes = bytes;
 	if (!huge || !map_hugetlb(arena, bytes))
-		err = map_plain(arena, bytes, align, huge);
+		err = map_plain(arena, bytes, align);
 	if (err)
 		return err;
 	/* A fork during direct I/O must not leave the parent with a copied page. */

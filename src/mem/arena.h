@@ -10,7 +10,7 @@
 enum sl_arena_pages {
 	SL_ARENA_PLAIN = 0,
 	SL_ARENA_HUGETLB = 1,	  /* MAP_HUGETLB: reserved by the administrator */
-	SL_ARENA_TRANSPARENT = 2, /* MADV_HUGEPAGE was accepted */
+	SL_ARENA_TRANSPARENT = 2, /* MADV_HUGEPAGE was accepted for its whole huge pages */
 };
 
 struct sl_arena {
