@@ -1,27 +1,20 @@
 /*
  * What the ring costs over a raw io_uring loop: nops in batches of 32, both in one process.
  *
- * Blocks of about 20 ms of one and the other follow each other in pairs, in random
- * order within a pair, so that a noisy neighbour meets both. What is reported is
- * the median over the pairs with a 95 % interval from the order statistics.
+ * A nop completes inside the system call that submits it, so what is left is the
+ * loop itself: the entry filled, the call, the completion matched to its op, its callback.
+ *
+ * Usage: bench_ring_nop [ROUNDS]
  */
-#include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <sluice/sluice.h>
 
 #include "backend/uring/queue.h"
+#include "pairs.h"
 
-#define BATCH	   32
-#define BATCHES	   6000
-#define PAIRS	   61 /* odd: the median is one of them */
-#define PAIRS_WARM 3
-
-/* 95 % of the binomial distribution with n = 61, p = 1/2 lies within 22 .. 38. */
-#define RANK_LOW  22
-#define RANK_HIGH 38
+#define BATCH	32
+#define BATCHES 6000
 
 struct bench {
 	struct uring_queue raw;
@@ -30,18 +23,11 @@ struct bench {
 	unsigned done;
 };
 
-/* This thread's CPU time: the wall clock counts the neighbours too. */
-static uint64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static bool run_raw(struct bench *b)
+static int run_raw(void *ctx, struct pairs_cost *ret_cost)
 {
 	const struct uring_queue_wait wait = { .nr = BATCH };
+	struct pairs_cost begin = pairs_watch();
+	struct bench *b = ctx;
 
 	for (unsigned n = 0; n < BATCHES; n++) {
 		unsigned seen = 0;
@@ -52,15 +38,16 @@ static bool run_raw(struct bench *b)
 							  .user_data = i,
 						  });
 		if (uring_queue_submit(&b->raw, &wait) != BATCH)
-			return false;
+			return -1;
 		while (uring_queue_peek(&b->raw)) {
 			seen += uring_queue_peek(&b->raw)->user_data < BATCH;
 			uring_queue_seen(&b->raw, 1);
 		}
 		if (seen != BATCH)
-			return false;
+			return -1;
 	}
-	return true;
+	*ret_cost = pairs_cost_since(&begin, (uint64_t)BATCH * BATCHES);
+	return 0;
 }
 
 static void count(struct sl_ring *ring, struct sl_op *op)
@@ -71,79 +58,32 @@ static void count(struct sl_ring *ring, struct sl_op *op)
 	b->done++;
 }
 
-static bool run_sluice(struct bench *b)
+static int run_sluice(void *ctx, struct pairs_cost *ret_cost)
 {
+	struct pairs_cost begin = pairs_watch();
+	struct bench *b = ctx;
+
 	for (unsigned n = 0; n < BATCHES; n++) {
 		b->done = 0;
 		for (unsigned i = 0; i < BATCH; i++)
 			if (sl_ring_submit(b->ring, &b->ops[i]))
-				return false;
+				return -1;
 		while (b->done < BATCH)
 			if (sl_ring_run(b->ring, 0) < 0)
-				return false;
+				return -1;
 	}
-	return true;
-}
-
-/* ns per operation of one block, negative if it failed. */
-static double measure(struct bench *b, bool (*run)(struct bench *))
-{
-	uint64_t begin_ns = cpu_ns();
-
-	if (!run(b))
-		return -1;
-	return (double)(cpu_ns() - begin_ns) / ((double)BATCH * BATCHES);
-}
-
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void print(const char *what, double *values, const char *unit)
-{
-	qsort(values, PAIRS, sizeof(*values), ascending);
-	printf("  %-28s %7.2f%s  [%.2f, %.2f]\n", what, values[PAIRS / 2], unit, values[RANK_LOW],
-	       values[RANK_HIGH]);
-}
-
-static int compare(struct bench *b)
-{
-	static double raw[PAIRS], sluice[PAIRS], ratio[PAIRS], difference[PAIRS];
-
-	for (int i = -PAIRS_WARM; i < PAIRS; i++) {
-		bool raw_first = rand() & 1 << 7;
-		double first = measure(b, raw_first ? run_raw : run_sluice);
-		double second = measure(b, raw_first ? run_sluice : run_raw);
-
-		if (first < 0 || second < 0)
-			return 1;
-		if (i < 0)
-			continue;
-		raw[i] = raw_first ? first : second;
-		sluice[i] = raw_first ? second : first;
-		ratio[i] = sluice[i] / raw[i];
-		difference[i] = sluice[i] - raw[i];
-	}
-	printf("nop at batch %d, CPU time, median of %d pairs of blocks [95 %% interval]:\n", BATCH,
-	       PAIRS);
-	print("raw io_uring loop", raw, " ns/op");
-	print("sluice", sluice, " ns/op");
-	print("ratio", ratio, "      ");
-	print("difference (at most 25)", difference, " ns/op");
+	*ret_cost = pairs_cost_since(&begin, (uint64_t)BATCH * BATCHES);
 	return 0;
 }
 
-static void print_calls(const struct bench *b)
+static void print_calls(const struct pairs *p, const struct bench *b)
 {
-	const double ops = (double)(PAIRS + PAIRS_WARM) * BATCHES * BATCH;
+	const double ops = (double)(p->rounds + 1) * BATCHES * BATCH;
 	struct sl_ring_stats stats;
 
 	sl_ring_stats(b->ring, -1, &stats);
-	printf("  system calls per op: raw %.5f, sluice %.5f\n", (double)b->raw.enters / ops,
-	       (double)stats.enters / ops);
+	printf("ring_nop: system calls per operation: raw loop %.5f, sluice %.5f\n",
+	       (double)b->raw.enters / ops, (double)stats.enters / ops);
 }
 
 static int open_both(struct bench *b)
@@ -169,22 +109,47 @@ static int open_both(struct bench *b)
 	return err;
 }
 
-int main(void)
-{
-	static struct bench b;
-	int err = open_both(&b);
+enum {
+	RAW,
+	SLUICE,
+	NR
+};
 
-	if (err) {
-		fprintf(stderr, "ring_nop: no io_uring here: %s\n", sl_err_text(err));
-		return 3;
+static int compare(struct pairs *p, struct bench *b)
+{
+	const struct pairs_target target = { PAIRS_AT_MOST, 25, 0 };
+	const struct pairs_target none = { PAIRS_NONE, 0, 0 };
+
+	p->contenders[RAW] = (struct pairs_contender){ "raw loop", run_raw, b };
+	p->contenders[SLUICE] = (struct pairs_contender){ "sluice", run_sluice, b };
+	if (pairs_run(p))
+		return 4;
+	pairs_print_costs(p);
+	pairs_print_cpu(p, SLUICE, RAW, &none);
+	pairs_print_difference(p, SLUICE, RAW, &target);
+	print_calls(p, b);
+	pairs_print_machine(p);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct pairs p = { .title = "ring_nop", .nr = NR };
+	static struct bench b;
+	int err;
+
+	p.rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 61;
+	if (!p.rounds || p.rounds > PAIRS_ROUNDS_MAX) {
+		fprintf(stderr, "usage: bench_ring_nop [ROUNDS]\n");
+		return 2;
 	}
-	srand((unsigned)cpu_ns());
-	err = compare(&b);
+	pairs_pin(p.title);
+	err = open_both(&b);
 	if (err)
-		fprintf(stderr, "ring_nop: a batch did not complete\n");
+		printf("ring_nop: no io_uring here: skipped: %s\n", sl_err_text(err));
 	else
-		print_calls(&b);
+		err = compare(&p, &b);
 	sl_ring_close(b.ring);
 	uring_queue_close(&b.raw);
-	return err;
+	return err > 0 ? err : 0;
 }
