@@ -107,7 +107,8 @@ def left_out(build):
         built |= {os.path.realpath(part) for test in json.load(file) for part in test["cmd"] if part.endswith(".py")}
     missing = [package for name, package in NEEDED_BY_TESTS.items() if name not in found]
     top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    paths = [path for ending in ("c", "py") for path in glob.glob(f"{top}/tests/**/test_*.{ending}", recursive=True)]
+    paths = [path for name in ("test_*.c", "test_*.py", "main.c")
+             for path in glob.glob(f"{top}/tests/**/{name}", recursive=True)]
     for path in sorted(paths):
         if path not in built:
             yield os.path.relpath(path, top), missing

@@ -10,6 +10,7 @@
 #include "file/file.h"
 #include "file/mode.h"
 #include "file/path.h"
+#include "sys/statx.h"
 
 #define BOUNCE_COUNT  4
 #define BOUNCE_BYTES  65536
@@ -117,11 +118,11 @@ static int check_kind(const struct sl_desc *desc)
 /* The file system's preferred block; 0 where it cannot be asked. */
 static uint32_t block_bytes(struct sl_file *file)
 {
-	struct statx stx = { 0 };
+	struct sl_sys_statx stx = { 0 };
 	struct sl_op op = { 0 };
 
-	sl_op_stat(&op, file->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx);
-	return sl_ring_do(file->ring, &op) < 0 ? 0 : stx.stx_blksize;
+	sl_op_stat(&op, file->fd, "", AT_EMPTY_PATH, SL_STATX_BASIC, (struct statx *)&stx);
+	return sl_ring_do(file->ring, &op) < 0 ? 0 : stx.blksize;
 }
 
 static int prepare_direct(struct sl_file *file, int dirfd, const char *path,

@@ -18,6 +18,7 @@
 #include "base/bits.h"
 #include "file/file.h"
 #include "file/path.h"
+#include "sys/statx.h"
 
 #define NAME_TRIES    16
 #define NAME_BYTES    (NAME_MAX + 1)
@@ -79,14 +80,15 @@ static int open_dir(struct replacement *new, int dirfd, const char *path)
 /* Those asked for, else those of the old file, else the usual ones. */
 static uint32_t permissions(struct replacement *new)
 {
-	struct statx stx = { 0 };
+	struct sl_sys_statx stx = { 0 };
 	struct sl_op op = { 0 };
 
 	if (new->opts.permissions)
 		return new->opts.permissions;
-	sl_op_stat(&op, new->dir_fd, new->name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_MODE, &stx);
-	if (sl_ring_do(new->ring, &op) == 0 && S_ISREG(stx.stx_mode))
-		return stx.stx_mode & 07777;
+	sl_op_stat(&op, new->dir_fd, new->name, AT_SYMLINK_NOFOLLOW, SL_STATX_BASIC,
+		   (struct statx *)&stx);
+	if (sl_ring_do(new->ring, &op) == 0 && S_ISREG(stx.mode))
+		return stx.mode & 07777;
 	return 0666;
 }
 

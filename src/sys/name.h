@@ -46,7 +46,8 @@ static inline int sl_sys_symlinkat(const char *target, int dirfd, const char *pa
 static inline int sl_sys_renameat2(int dirfd, const char *source, int target_dirfd,
 				   const char *target, unsigned flags)
 {
-	return (int)sl_sys_answer(renameat2(dirfd, source, target_dirfd, target, flags));
+	return (int)sl_sys_answer(
+		syscall(SYS_renameat2, dirfd, source, target_dirfd, target, flags));
 }
 
 static inline int sl_sys_unlinkat(int dirfd, const char *path, int flags)

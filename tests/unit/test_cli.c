@@ -34,14 +34,14 @@ static const struct cli_command command = {
 	.example = "sluice try .\n",
 };
 
-static int parse(char **argv, int *ret_exit)
+static int parse(const char **argv, int *ret_exit)
 {
 	int argc = 0;
 
 	memset(&got, 0, sizeof(got));
 	while (argv[argc])
 		argc++;
-	return cli_parse(&command, argc, argv, ret_exit);
+	return cli_parse(&command, argc, (char **)argv, ret_exit);
 }
 
 static void cli_reads_sizes_with_units(void **state)
@@ -112,8 +112,8 @@ static void cli_refuses_what_is_no_duration(void **state)
 
 static void cli_takes_options_and_operands_in_any_order(void **state)
 {
-	char *argv[] = { "try",	   "here", "--json",	"--bs=64K", "--qd", "32",
-			 "--only", "x",	   "--seconds", "2s",	    NULL };
+	const char *argv[] = { "try",	 "here", "--json",    "--bs=64K", "--qd", "32",
+			       "--only", "x",	 "--seconds", "2s",	  NULL };
 	int exit_code = -1;
 	int first = parse(argv, &exit_code);
 
@@ -130,7 +130,7 @@ static void cli_takes_options_and_operands_in_any_order(void **state)
 
 static void cli_takes_a_dashed_operand_after_two_dashes(void **state)
 {
-	char *argv[] = { "try", "--", "--json", NULL };
+	const char *argv[] = { "try", "--", "--json", NULL };
 	int exit_code = -1;
 	int first = parse(argv, &exit_code);
 
@@ -142,7 +142,7 @@ static void cli_takes_a_dashed_operand_after_two_dashes(void **state)
 
 static void cli_calls_wrong_usage_by_its_exit_code(void **state)
 {
-	static char *bad[][4] = {
+	static const char *bad[][4] = {
 		{ "try", "--nope" },	  { "try", "--qd" },   { "try", "--qd", "0" },
 		{ "try", "--qd", "129" }, { "try", "--bs=1" }, { "try", "--json=1" },
 		{ "try", "a", "b" },
