@@ -8,28 +8,22 @@
 #include "file/bounce.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sluice/file.h>
 
 #include "base/assert.h"
-#include "base/bits.h"
+#include "file/memory.h"
 
-int sl_bounce_init(struct bounce_set *set, uint32_t count, size_t bytes, size_t align)
+int sl_bounce_init(struct bounce_set *set, struct sl_ring *ring, uint32_t count, size_t bytes,
+		   size_t align)
 {
-	size_t total;
-
-	*set = (struct bounce_set){ .count = count, .bytes = bytes };
+	*set = (struct bounce_set){ .ring = ring, .count = count, .bytes = bytes };
 	set->waiting_tail = &set->waiting;
-	if (!sl_size_mul(count, bytes, &total))
-		return -ENOMEM;
-	set->free = calloc(count, sizeof(*set->free));
-	if (!set->free || posix_memalign(&set->memory, align, total) != 0) {
-		set->memory = NULL;
+	set->free = sl_file_alloc(ring, count, sizeof(*set->free), 0);
+	set->memory = sl_file_alloc(ring, count, bytes, align);
+	if (!set->free || !set->memory) {
 		sl_bounce_fini(set);
 		return -ENOMEM;
 	}
-	memset(set->memory, 0, total);
 	for (uint32_t i = 0; i < count; i++)
 		set->free[set->free_nr++] = (unsigned char *)set->memory + i * bytes;
 	return 0;
@@ -37,8 +31,8 @@ int sl_bounce_init(struct bounce_set *set, uint32_t count, size_t bytes, size_t 
 
 void sl_bounce_fini(struct bounce_set *set)
 {
-	free(set->free);
-	free(set->memory);
+	sl_file_free(set->ring, set->free, set->count, sizeof(*set->free));
+	sl_file_free(set->ring, set->memory, set->count, set->bytes);
 	*set = (struct bounce_set){ 0 };
 }
 

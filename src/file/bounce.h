@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 struct sl_file_req;
+struct sl_ring;
 
 struct bounce_set {
-	void *memory; /* all buffers, one after the other */
-	void **free;  /* stack of those not in use */
+	struct sl_ring *ring; /* whose allocator the memory is from */
+	void *memory;	      /* all buffers, one after the other */
+	void **free;	      /* stack of those not in use */
 	uint32_t count;
 	uint32_t free_nr;
 	size_t bytes; /* of each */
@@ -19,7 +21,8 @@ struct bounce_set {
 };
 
 /* 0 or -ENOMEM; the memory is touched, so that it is there when it is needed. */
-int sl_bounce_init(struct bounce_set *set, uint32_t count, size_t bytes, size_t align);
+int sl_bounce_init(struct bounce_set *set, struct sl_ring *ring, uint32_t count, size_t bytes,
+		   size_t align);
 void sl_bounce_fini(struct bounce_set *set);
 
 /* Gives req a buffer, or puts it at the end of the queue and says false. */

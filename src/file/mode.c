@@ -8,12 +8,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "file/evidence.h"
 #include "file/file.h"
+#include "file/memory.h"
 
 struct rule {
 	uint32_t evidence;
@@ -132,11 +131,11 @@ static int collect_with_block(struct sl_file *file)
 
 	if (block.len < file->read_align)
 		block.len = file->read_align;
-	if (posix_memalign(&block.buf, file->mem_align, block.len) != 0)
+	block.buf = sl_file_alloc(file->ring, 1, block.len, file->mem_align);
+	if (!block.buf)
 		return -ENOMEM;
-	memset(block.buf, 0, block.len);
 	collect(file, &block);
-	free(block.buf);
+	sl_file_free(file->ring, block.buf, 1, block.len);
 	return 0;
 }
 

@@ -1,13 +1,12 @@
 /* open.c - opening and closing a file, and what is known of it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
 #include "file/file.h"
+#include "file/memory.h"
 #include "file/mode.h"
 #include "file/path.h"
 #include "sys/statx.h"
@@ -87,8 +86,6 @@ static int open_direct(struct sl_file *file, int dirfd, const char *path,
 	file->edges_readable = true;
 	if ((flags & O_ACCMODE) == O_WRONLY)
 		fd = open_path(file->ring, dirfd, path, both, opts->permissions);
-	else
-		both = flags;
 	if (may_not(fd)) {
 		file->edges_readable = (flags & O_ACCMODE) != O_WRONLY;
 		fd = open_path(file->ring, dirfd, path, flags, opts->permissions);
@@ -135,7 +132,7 @@ static int prepare_direct(struct sl_file *file, int dirfd, const char *path,
 	block = file->read_align > file->write_align ? file->read_align : file->write_align;
 	if (file->found.kind == SL_DESC_REGULAR && sl_path_dir(path, dir) == 0)
 		file->dir_fd = open_path(file->ring, dirfd, dir, O_PATH | O_DIRECTORY, 0);
-	return sl_bounce_init(&file->bounce, opts->bounce_count,
+	return sl_bounce_init(&file->bounce, file->ring, opts->bounce_count,
 			      sl_round_up(opts->bounce_bytes, block), file->mem_align);
 }
 
@@ -217,7 +214,7 @@ int sl_file_open(struct sl_ring *ring, int dirfd, const char *path, const struct
 
 	if (rc < 0)
 		return rc;
-	file = calloc(1, sizeof(*file));
+	file = sl_file_alloc(ring, 1, sizeof(*file), 0);
 	if (!file)
 		return -ENOMEM;
 	init(file, ring, &resolved);
@@ -252,7 +249,7 @@ void sl_file_close(struct sl_file *file)
 	sl_file_forget_dir(file);
 	close_fd(file->ring, file->fd);
 	sl_bounce_fini(&file->bounce);
-	free(file);
+	sl_file_free(file->ring, file, 1, sizeof(*file));
 }
 
 int sl_file_fd(const struct sl_file *file)

@@ -12,12 +12,11 @@
  *      shown, whatever the reads in flight behind it bring.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
 #include "file/file.h"
+#include "file/memory.h"
 #include "file/stream.h"
 
 struct sl_file_reader {
@@ -134,14 +133,14 @@ int sl_file_reader_open(struct sl_file *file, const struct sl_file_reader_opts *
 		return rc;
 	if (!file->readable)
 		return -EBADF;
-	reader = calloc(1, sizeof(*reader));
+	reader = sl_file_alloc(file->ring, 1, sizeof(*reader), 0);
 	if (!reader)
 		return -ENOMEM;
 	shape = (struct stream_shape){ resolved.pool, resolved.depth, 1, resolved.chunk_bytes,
 				       file->read_align };
 	rc = sl_stream_init(&reader->stream, file, &shape);
 	if (rc < 0) {
-		free(reader);
+		sl_file_free(file->ring, reader, 1, sizeof(*reader));
 		return rc;
 	}
 	reader->base = sl_round_down(resolved.off, file->read_align);
@@ -222,10 +221,13 @@ int sl_file_reader_consume(struct sl_file_reader *reader, size_t len)
 
 void sl_file_reader_close(struct sl_file_reader *reader)
 {
+	struct sl_ring *ring;
+
 	if (!reader)
 		return;
 	reader->closing = true;
+	ring = reader->stream.file->ring;
 	sl_stream_drain(&reader->stream);
 	sl_stream_fini(&reader->stream);
-	free(reader);
+	sl_file_free(ring, reader, 1, sizeof(*reader));
 }

@@ -2,12 +2,11 @@
 #include "file/stream.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
 #include "file/file.h"
+#include "file/memory.h"
 
 #define DEPTH	    4
 #define DEPTH_MAX   256
@@ -24,17 +23,14 @@ static int take_from_pool(struct stream *stream)
 	return 0;
 }
 
-/* Touched, since memory that is not there makes btrfs fall back to its cache. */
 static int take_own(struct stream *stream)
 {
-	size_t bytes = (size_t)stream->depth * stream->chunk_bytes;
 	size_t align = stream->file->mem_align > 4096 ? stream->file->mem_align : 4096;
 
-	if (posix_memalign(&stream->memory, align, bytes) != 0) {
-		stream->memory = NULL;
+	stream->memory =
+		sl_file_alloc(stream->file->ring, stream->depth, stream->chunk_bytes, align);
+	if (!stream->memory)
 		return -ENOMEM;
-	}
-	memset(stream->memory, 0, bytes);
 	for (uint32_t i = 0; i < stream->depth; i++)
 		stream->chunks[i].buf =
 			(unsigned char *)stream->memory + (size_t)i * stream->chunk_bytes;
@@ -65,7 +61,7 @@ int sl_stream_init(struct stream *stream, struct sl_file *file, const struct str
 	rc = shape_up(stream, shape);
 	if (rc < 0)
 		return rc;
-	stream->chunks = calloc(stream->depth, sizeof(*stream->chunks));
+	stream->chunks = sl_file_alloc(file->ring, stream->depth, sizeof(*stream->chunks), 0);
 	if (!stream->chunks)
 		return -ENOMEM;
 	rc = stream->pool ? take_from_pool(stream) : take_own(stream);
@@ -76,10 +72,12 @@ int sl_stream_init(struct stream *stream, struct sl_file *file, const struct str
 
 void sl_stream_fini(struct stream *stream)
 {
+	struct sl_ring *ring = stream->file->ring;
+
 	for (uint32_t i = 0; stream->pool && i < stream->depth; i++)
 		sl_buf_put(stream->pool, stream->chunks[i].buf);
-	free(stream->chunks);
-	free(stream->memory);
+	sl_file_free(ring, stream->chunks, stream->depth, sizeof(*stream->chunks));
+	sl_file_free(ring, stream->memory, stream->depth, stream->chunk_bytes);
 	*stream = (struct stream){ 0 };
 }
 

@@ -9,12 +9,11 @@
  *  T3. After the first error nothing more is written.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
 #include "file/file.h"
+#include "file/memory.h"
 #include "file/stream.h"
 
 struct sl_file_writer {
@@ -110,14 +109,14 @@ int sl_file_writer_open(struct sl_file *file, const struct sl_file_writer_opts *
 		return rc;
 	if (!file->writable)
 		return -EBADF;
-	writer = calloc(1, sizeof(*writer));
+	writer = sl_file_alloc(file->ring, 1, sizeof(*writer), 0);
 	if (!writer)
 		return -ENOMEM;
 	shape = (struct stream_shape){ resolved.pool, resolved.depth, 2, resolved.chunk_bytes,
 				       file->write_align };
 	rc = sl_stream_init(&writer->stream, file, &shape);
 	if (rc < 0) {
-		free(writer);
+		sl_file_free(file->ring, writer, 1, sizeof(*writer));
 		return rc;
 	}
 	writer->off = resolved.off;
@@ -213,10 +212,13 @@ int64_t sl_file_writer_finish(struct sl_file_writer *writer, int sync)
 
 void sl_file_writer_close(struct sl_file_writer *writer)
 {
+	struct sl_ring *ring;
+
 	if (!writer)
 		return;
 	writer->closing = true;
+	ring = writer->stream.file->ring;
 	sl_stream_drain(&writer->stream);
 	sl_stream_fini(&writer->stream);
-	free(writer);
+	sl_file_free(ring, writer, 1, sizeof(*writer));
 }

@@ -191,6 +191,25 @@ static void M2_the_data_path_allocates_nothing(void **state)
 	close_pair(fds);
 }
 
+/* All that a file takes memory for. */
+static void open_and_close_file(struct sl_ring *ring)
+{
+	const char *path = support_path(support_tmpdir(), "built-on-it");
+	struct sl_file_opts opts = { .io = SL_FILE_DIRECT, .open_flags = O_RDWR | O_CREAT };
+	struct sl_file_reader *reader;
+	struct sl_file_writer *writer;
+	struct sl_file_mode mode;
+	struct sl_file *file;
+
+	assert_int_equal(sl_file_open(ring, AT_FDCWD, path, &opts, &file), 0);
+	assert_int_equal(sl_file_mode(file, &mode), 0);
+	assert_int_equal(sl_file_reader_open(file, NULL, &reader), 0);
+	assert_int_equal(sl_file_writer_open(file, NULL, &writer), 0);
+	sl_file_writer_close(writer);
+	sl_file_reader_close(reader);
+	sl_file_close(file);
+}
+
 static void M3_all_that_a_ring_allocates_goes_through_its_allocator(void **state)
 {
 	struct ledger ledger = { 0 };
@@ -198,16 +217,22 @@ static void M3_all_that_a_ring_allocates_goes_through_its_allocator(void **state
 	struct sl_ring_opts opts = { .allocator = &allocator };
 	struct sl_buf_pool_opts shape = { .count = 4, .buf_bytes = 4096 };
 	struct sl_buf_pool *pool;
-	size_t before = wrapped;
+	size_t before, calls;
 	struct sl_ring *ring;
 
 	(void)state;
+	support_tmpdir(); /* allocates for itself */
+	before = wrapped;
 	ring = open_ring(&opts);
 	assert_int_equal(sl_buf_pool_create(ring, &shape, &pool), 0);
 	assert_int_equal(sl_ring_keep(ring, 0), 0);
 	assert_true(ledger.calls > 0);
+	calls = ledger.calls;
+	open_and_close_file(ring);
+	assert_true(ledger.calls > calls + 4);
 	sl_buf_pool_destroy(pool);
 	sl_ring_close(ring);
+	assert_int_equal(ledger.nr, 0);
 	assert_int_equal(wrapped, before);
 	/* Without one the wrap sees them: it is able to. */
 	sl_ring_close(open_ring(NULL));
