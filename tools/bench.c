@@ -372,20 +372,13 @@ static int compare_with_saved(struct bench *b)
 	return code;
 }
 
-/* A reader that went away wants no message. */
-static int output_failed(void)
-{
-	if (errno == EPIPE)
-		return CLI_IO;
-	return cli_fail(CLI_IO, "output", "cannot be written", "is the disk full?");
-}
-
 static int report_run(struct bench *b)
 {
 	int err = CLI_DONE;
 
+	/* What went wrong with the output is said by cli_finish(). */
 	if (b->json && !b->before)
-		err = bench_report_json(stdout, &b->report) ? output_failed() : CLI_DONE;
+		err = bench_report_json(stdout, &b->report) ? CLI_IO : CLI_DONE;
 	else if (!b->json)
 		bench_report_table_foot(stdout, &b->report);
 	if (!err && b->save_path)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define OPTIONS_MAX 48
@@ -326,6 +327,16 @@ void cli_begin(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* A pipe or socket whose reader went away, or what cli_begin() put in place of a closed output. */
+static bool nobody_listens(void)
+{
+	struct stat st;
+
+	if (fstat(1, &st) < 0 || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
+		return true;
+	return (fcntl(1, F_GETFL) & O_ACCMODE) == O_RDONLY;
+}
+
 int cli_finish(int exit_code)
 {
 	int failed_before = ferror(stdout);
@@ -333,7 +344,8 @@ int cli_finish(int exit_code)
 	errno = 0;
 	if (fflush(stdout) == 0 && !failed_before)
 		return exit_code;
-	if (errno == EPIPE || errno == EBADF || errno == 0)
+	if (nobody_listens())
 		return CLI_IO;
-	return cli_fail(CLI_IO, "output", strerror(errno), NULL);
+	return cli_fail(CLI_IO, "output", errno ? strerror(errno) : "cannot be written",
+			"is the disk full?");
 }

@@ -32,7 +32,11 @@ def main():
     tap.check("a closed output is an I/O error, silently", expect(sluice.shell('"$S" --help >&-'), 4, None, None))
     tap.check("a reader that went away is an I/O error, silently",
               expect(sluice.shell('{ sleep 0.2; "$S" --help; echo "code $?" >&2; } | true'), 0, None, r"^code 4\n$"))
+    tap.check("a full output of JSON is an I/O error with one line",
+              expect(sluice.shell('"$S" probe --json . >/dev/full'), 4, None, r"^sluice[^\n]*: output: [^\n]*\n$"))
     for command in sluice.commands():
+        full = sluice.shell(f'"$S" {command} --help >/dev/full')
+        tap.check(f"{command}: a full output is an I/O error with one line", expect(full, 4, None, r"^sluice[^\n]*: output: [^\n]*\n$"))
         help_text = sluice.run(command, "--help")
         tap.check(f"{command}: help has an example and the exit codes",
                   expect(help_text, 0, r"(?s)usage: sluice.*example:.*exit codes:", None))
