@@ -1,9 +1,25 @@
-/* A turn of the backend: entries are claimed by start(), and one enter submits, waits, collects. */
+/*
+ * A turn of the backend: entries are claimed by start(), and one enter submits, waits, collects.
+ *
+ * What a transfer to a device costs is decided by batches: each submission rings
+ * the device's doorbell, each wait is a sleep and a wake-up. Two things are done about it,
+ * for transfers with an offset alone. The kernel wakes us for the first completion;
+ * where it says that more has completed meanwhile, a second enter fetches
+ * that, instead of ringing the doorbell for one. And transfers that all completed together
+ * are not all held back until the last is prepared again: a device that is about
+ * to run dry gets the first of them early.
+ */
 #include <errno.h>
 #include <time.h>
 
 #include "backend/uring/uring.h"
 #include "sys/sigpipe.h"
+
+/* Fewer completions than this are not worth a turn if there are more. */
+#define COLLECT_MIN 8
+/* So many entries are worth a system call of their own while the device has fewer than DISK_DRY. */
+#define DISK_BATCH 8
+#define DISK_DRY   16
 
 /* 0 for whatever another turn can mend. */
 static int enter_result(int ret)
@@ -84,6 +100,13 @@ static inline void count_in(struct uring *u, uint64_t user_data)
 	u->raising += (user_data & URING_NOTE_RAISES) != 0;
 }
 
+static inline bool disk_runs_dry(const struct uring *u)
+{
+	uint32_t held = uring_queue_unsubmitted(&u->q);
+
+	return held >= DISK_BATCH && u->disk < held + DISK_DRY;
+}
+
 int uring_start(void *state, struct sl_slot *slot)
 {
 	struct uring *u = state;
@@ -110,6 +133,8 @@ int uring_start(void *state, struct sl_slot *slot)
 	user_data = uring_prepare[slot->code](u, slot, sqe);
 	uring_mark(slot)->user_data = user_data;
 	count_in(u, user_data);
+	if (user_data & URING_NOTE_DISK && SL_UNLIKELY(disk_runs_dry(u)))
+		enter(u, NULL);
 	return 0;
 }
 
@@ -171,6 +196,11 @@ static int wait_polling(struct uring *u, unsigned nr, int64_t deadline_ns)
 	return err;
 }
 
+static inline bool few_of_many(struct uring *u)
+{
+	return u->disk && uring_queue_taskrun(&u->q) && uring_queue_ready(&u->q) < COLLECT_MIN;
+}
+
 int uring_wait(void *state, unsigned nr, int64_t deadline_ns)
 {
 	struct uring *u = state;
@@ -185,6 +215,8 @@ int uring_wait(void *state, unsigned nr, int64_t deadline_ns)
 		return wait_polling(u, nr, deadline_ns);
 	wait = wait_for(u, nr, deadline_ns);
 	err = enter(u, &wait);
+	if (!err && few_of_many(u))
+		err = enter(u, NULL);
 	if (SL_UNLIKELY(uring_queue_overflowed(&u->q)))
 		u->overflows++;
 	if (SL_UNLIKELY(u->ready_fd >= 0))
