@@ -199,41 +199,79 @@ static void a_kept_number_that_comes_back_reaches_the_new_file(void **state)
 	sl_ring_close(ring);
 }
 
+enum {
+	NR_PAIRS = 64,
+	ROUNDS = 4000
+};
+
+/* One kept stream, or not, and the two receives that may wait on it. */
+struct stream {
+	int pair[2];
+	struct sl_op ops[2];
+	char bytes[2];
+	bool kept, busy;
+};
+
+static struct stream streams[NR_PAIRS];
+
+/* Numbers far apart meet in a hash sooner than neighbours. */
+static int scattered(int fd, uint64_t dice)
+{
+	int far = on_memory() ? fd : fcntl(fd, F_DUPFD_CLOEXEC, (int)(300 + dice % 600));
+
+	if (far != fd)
+		close(fd);
+	assert_true(far >= 0);
+	return far;
+}
+
+static void wait_twice(struct sl_ring *ring, struct stream *stream)
+{
+	for (unsigned k = 0; k < 2; k++)
+		submit(ring, sl_op_recv(&stream->ops[k], stream->pair[0], &stream->bytes[k], 1, 0));
+	sl_ring_run(ring, SL_RING_POLL);
+	stream->busy = true;
+}
+
+static void feed_twice(struct sl_ring *ring, struct stream *stream)
+{
+	struct sl_op *first, *second;
+
+	world_put(stream->pair[1], "AB", 2);
+	first = sl_ring_next(ring, 0);
+	second = sl_ring_next(ring, 0);
+	assert_int_equal(stream->ops[0].res, 1);
+	assert_int_equal(stream->ops[1].res, 1);
+	assert_true(first != second && sl_ring_inflight(ring) % 2 == 0);
+	if (stream->kept)
+		assert_memory_equal(stream->bytes, "AB", 2);
+	stream->busy = false;
+}
+
 static void keeping_and_forgetting_disturbs_no_op_in_flight(void **state)
 {
-	enum {
-		NR_PAIRS = 48,
-		ROUNDS = 2000
-	};
-	struct sl_ring *ring =
-		ring_open_with(&(struct sl_ring_opts){ .depth = NR_PAIRS, .keep_max = NR_PAIRS });
-	static struct sl_op ops[NR_PAIRS];
-	static int pairs[NR_PAIRS][2];
-	static char bytes[NR_PAIRS];
-	static bool kept[NR_PAIRS], busy[NR_PAIRS];
+	struct sl_ring *ring = ring_open_with(
+		&(struct sl_ring_opts){ .depth = 2 * NR_PAIRS, .keep_max = NR_PAIRS });
 	uint64_t seed = support_seed();
 
 	(void)state;
-	for (unsigned i = 0; i < NR_PAIRS; i++)
-		world_pair(pairs[i]);
+	for (unsigned i = 0; i < NR_PAIRS; i++) {
+		world_pair(streams[i].pair);
+		streams[i].pair[0] = scattered(streams[i].pair[0], support_random(&seed));
+	}
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		unsigned i = (unsigned)(support_random(&seed) % NR_PAIRS);
+		struct stream *stream = &streams[support_random(&seed) % NR_PAIRS];
 
-		if (!kept[i] && support_random(&seed) % 2) {
-			assert_int_equal(sl_ring_keep(ring, pairs[i][0]), 0);
-			kept[i] = true;
-		} else if (!busy[i] && support_random(&seed) % 2) {
-			submit(ring, sl_op_recv(&ops[i], pairs[i][0], &bytes[i], 1, 0));
-			busy[i] = true;
-			sl_ring_run(ring, SL_RING_POLL);
-		} else if (busy[i]) {
-			world_put(pairs[i][1], "x", 1);
-			assert_ptr_equal(sl_ring_next(ring, 0), &ops[i]);
-			assert_int_equal(ops[i].res, 1);
-			busy[i] = false;
-		} else if (kept[i]) {
-			assert_int_equal(sl_ring_unkeep(ring, pairs[i][0]), 0);
-			kept[i] = false;
+		if (!stream->kept && !stream->busy) {
+			assert_int_equal(sl_ring_keep(ring, stream->pair[0]), 0);
+			stream->kept = true;
+		} else if (stream->busy) {
+			feed_twice(ring, stream);
+		} else if (support_random(&seed) % 3) {
+			wait_twice(ring, stream);
+		} else {
+			assert_int_equal(sl_ring_unkeep(ring, stream->pair[0]), 0);
+			stream->kept = false;
 		}
 	}
 	sl_ring_close(ring);

@@ -280,10 +280,12 @@ static uint64_t limit_of(struct memory *memory, const struct sl_slot *slot)
 	bool moves = slot->code == SL_OP_READ || slot->code == SL_OP_WRITE ||
 		     slot->code == SL_OP_RECV || slot->code == SL_OP_SEND;
 	uint64_t asked = moves ? memory_asked(slot) : 0;
+	uint64_t limit;
 
 	if (!memory->cut_short || asked < 2)
 		return MEMORY_ALL;
-	return 1 + next_random(memory) % asked;
+	limit = 1 + next_random(memory) % asked;
+	return limit < memory_sector(slot) ? memory_sector(slot) : limit;
 }
 
 static void carry_out(struct memory *memory, struct sl_slot *slot, struct sl_event *event)

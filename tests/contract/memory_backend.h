@@ -31,6 +31,8 @@ extern const struct sl_backend memory_backend;
 int memory_file(void);
 void memory_pair(int ret_handles[2]);
 void memory_close(int handle);
+/* The file is as if opened with O_DIRECT: what is not aligned is -EINVAL. */
+void memory_direct(int handle, uint32_t align);
 /* From outside of any ring: bytes moved, or -EAGAIN when full. */
 int64_t memory_put(int handle, const void *buf, size_t len);
 size_t memory_take(int handle, void *buf, size_t len);

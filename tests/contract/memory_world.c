@@ -35,6 +35,7 @@ struct object {
 	unsigned char *bytes;  /* a file's content, or the bytes to be received */
 	size_t len;	       /* of them */
 	uint64_t position;     /* of a file */
+	uint32_t align;	       /* of a direct file, else 0 */
 	int peer;	       /* of a stream: idx or NOBODY */
 	bool sealed;	       /* the peer sends no more */
 	bool no_send, no_recv; /* after SHUTDOWN */
@@ -119,6 +120,22 @@ void memory_fail(int handle, int err)
 	if (!object)
 		abort();
 	object->fail = -err;
+}
+
+void memory_direct(int handle, uint32_t align)
+{
+	struct object *object = find(handle);
+
+	if (!object)
+		abort();
+	object->align = align;
+}
+
+uint32_t memory_sector(const struct sl_slot *slot)
+{
+	const struct object *object = find(slot->fd);
+
+	return object && object->align ? object->align : 1;
 }
 
 /* ---- bytes ---------------------------------------------------------------------- */
@@ -323,12 +340,25 @@ bool memory_ready(const struct sl_slot *slot)
 	}
 }
 
+static bool misaligned(const struct object *file, const struct sl_slot *slot)
+{
+	struct pieces pieces;
+	uint64_t bits = slot->off;
+
+	pieces_of(slot, &pieces);
+	for (size_t i = 0; i < pieces.nr; i++)
+		bits |= (uintptr_t)pieces.iov[i].iov_base | pieces.iov[i].iov_len;
+	return file->align && bits & (file->align - 1);
+}
+
 static int64_t transfer(struct object *object, struct sl_slot *slot, uint64_t limit)
 {
 	bool on_socket = slot->code != SL_OP_READ && slot->code != SL_OP_WRITE;
 	bool out = slot->code == SL_OP_WRITE || slot->code == SL_OP_SEND ||
 		   slot->code == SL_OP_SENDMSG;
 
+	if (object->kind == REGULAR && misaligned(object, slot))
+		return -EINVAL;
 	if (object->kind == REGULAR)
 		return on_socket ? -ENOTSOCK : move(object, slot, limit);
 	if (object->kind != STREAM)
@@ -546,6 +576,10 @@ int memory_describe(int handle, struct sl_desc *ret_desc)
 		return -EBADF;
 	*ret_desc = (struct sl_desc){
 		.kind = object->kind == REGULAR ? SL_DESC_REGULAR : SL_DESC_SOCKET,
+		.flags = object->align ? SL_DESC_DIRECT : 0,
+		.mem_align = object->align,
+		.read_align = object->align,
+		.write_align = object->align,
 		.align_source = "memory",
 		.size = object->kind == REGULAR ? object->len : 0,
 		.dev = 1,

@@ -16,6 +16,9 @@ int64_t memory_perform(struct sl_slot *slot, uint64_t limit);
 /* Bytes that the transfer of slot asks for. */
 uint64_t memory_asked(const struct sl_slot *slot);
 
+/* The least that a transfer of slot moves: a sector of a direct file, else 1. */
+uint32_t memory_sector(const struct sl_slot *slot);
+
 int memory_describe(int handle, struct sl_desc *ret_desc);
 
 #endif

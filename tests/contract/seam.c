@@ -269,6 +269,44 @@ static void a_cancel_that_comes_after_the_last_event_changes_nothing(void **stat
 	sl_ring_close(ring);
 }
 
+/* The short counts fall anywhere; what goes on must begin at a sector again. */
+static void a_short_direct_transfer_goes_on_at_an_aligned_place(void **state)
+{
+	enum {
+		SECTOR = 512,
+		BYTES = 60 * SECTOR,
+		TAIL = 100
+	};
+	static _Alignas(SECTOR) unsigned char out[BYTES], in[BYTES + SECTOR], vec[BYTES + SECTOR];
+	struct sl_ring *ring;
+	struct iovec iov[2] = { { vec, 7 * SECTOR }, { vec + 7 * SECTOR, BYTES - 6 * SECTOR } };
+	struct sl_op op = { 0 };
+	int file = memory_file();
+
+	(void)state;
+	memory_wants("short");
+	ring = ring_open(8);
+	pattern(out, sizeof(out), 8);
+	memory_direct(file, SECTOR);
+	expect_res(ring, sl_op_write(&op, file, out, BYTES, 0), BYTES);
+	memory_direct(file, 0);
+	expect_res(ring, sl_op_write(&op, file, out, TAIL, BYTES), TAIL);
+	memory_direct(file, SECTOR);
+	for (unsigned i = 0; i < 100; i++) {
+		memset(in, 0xee, sizeof(in));
+		memset(vec, 0xee, sizeof(vec));
+		expect_res(ring, sl_op_read(&op, file, in, sizeof(in), 0), BYTES + TAIL);
+		assert_int_equal(op.done_len, BYTES + TAIL);
+		assert_memory_equal(in, out, BYTES);
+		assert_memory_equal(in + BYTES, out, TAIL);
+		expect_res(ring, sl_op_readv(&op, file, iov, 2, 0), BYTES + TAIL);
+		assert_memory_equal(vec, in, BYTES + TAIL);
+	}
+	assert_true(ring_stats(ring).short_io > 0);
+	expect_res(ring, sl_op_read(&op, file, in, 100, 0), -EINVAL);
+	sl_ring_close(ring);
+}
+
 static void a_broken_backend_breaks_the_ring_and_close_still_ends(void **state)
 {
 	static struct log_lines lines;
@@ -330,6 +368,7 @@ static const struct contract_test tests[] = {
 	T(a_medium_that_fails_midway_tells_the_bytes_done, CORE, ON_MEMORY),
 	T(a_cancel_between_two_transfers_keeps_the_bytes_done, CORE, ON_MEMORY),
 	T(a_cancel_that_comes_after_the_last_event_changes_nothing, CORE, ON_MEMORY),
+	T(a_short_direct_transfer_goes_on_at_an_aligned_place, CORE, ON_MEMORY),
 	T(a_broken_backend_breaks_the_ring_and_close_still_ends, CORE, ON_MEMORY),
 	T(the_same_seed_gives_the_same_order, CORE, ON_MEMORY),
 };
