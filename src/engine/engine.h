@@ -141,6 +141,8 @@ struct sl_ring {
 
 	/* inline attempts */
 	uint32_t inline_skip, inline_backoff;
+	uint32_t buffered_trust; /* so often buffered_fd is still taken for a buffered file */
+	int buffered_fd;
 
 	struct sl_keep *keeps;
 	uint32_t keep_nr, keep_mask;

@@ -60,6 +60,7 @@ static void start_close(struct sl_ring *ring, struct sl_slot *slot)
 	/* What starts later would find the next file to have the number. */
 	ring_cancel_held_back(ring, slot->fd);
 	keep_drop(ring, slot->fd);
+	ring->buffered_trust = 0;
 	if (is_native(ring, slot)) {
 		start_native(ring, slot);
 	} else {
