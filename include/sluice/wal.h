@@ -77,7 +77,7 @@ struct sl_wal_segment {
  * @flags: enum sl_wal_flag
  * @permissions: of a file that is created, less the umask; 0: 0666
  * @buffers: log buffers, 2..64; default 4
- * @segments_max: most segments of the file, 2..65536; default 64. A file that
+ * @segments_max: most segments of the file, 2..65535; default 64. A file that
  *	has more keeps them
  * @commit_delay_ns: longest wait for others to join a commit; default 0: what
  *	comes while a write is in flight joins the next one, and nobody waits

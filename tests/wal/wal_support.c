@@ -37,11 +37,14 @@ struct sl_wal *wal_test_open(struct sl_ring *ring, const char *path, const struc
 
 const char *wal_test_path(void)
 {
+	static const char *dir;
 	static unsigned nr;
 	char name[32];
 
 	snprintf(name, sizeof(name), "log-%u", nr++);
-	return support_path(support_tmpdir(), name);
+	if (!dir)
+		dir = support_tmpdir();
+	return support_path(dir, name);
 }
 
 uint32_t wal_test_record(uint64_t nr, uint32_t max, unsigned char *bytes)

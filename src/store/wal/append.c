@@ -26,6 +26,7 @@ static void seal_record(struct sl_wal *wal, struct wal_buffer *buffer, enum sl_w
 		.lsn = wal->tail,
 		.epoch = wal->epoch,
 		.kind = (uint8_t)kind,
+		.slots = (uint16_t)wal->slots_used,
 		.durable = wal->durable,
 	};
 

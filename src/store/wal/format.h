@@ -23,7 +23,7 @@
 #define WAL_BLOCK_MAX	  65536u
 #define WAL_BUFFER_MAX	  ((uint32_t)64 << 20)
 #define WAL_SEGMENT_MAX	  ((uint64_t)1 << 30)
-#define WAL_SEGMENTS_MAX  65536u
+#define WAL_SEGMENTS_MAX  65535u
 
 /* The first bytes of the file, in a block of their own; never rewritten. */
 struct wal_file_header {
@@ -48,7 +48,7 @@ struct wal_segment_header {
 	uint64_t first_seq; /* the oldest segment needed when this was written */
 	uint32_t epoch;
 	uint32_t slot;	/* which segment of the file this is, from 0 on */
-	uint32_t slots; /* how many the file had when this was written */
+	uint32_t slots; /* how many were in use, this one included */
 	uint8_t reserved[16];
 	uint32_t crc; /* over the bytes before it */
 };
@@ -60,7 +60,8 @@ struct wal_record_header {
 	uint64_t lsn;
 	uint32_t epoch;
 	uint8_t kind; /* enum sl_wal_kind */
-	uint8_t reserved[3];
+	uint8_t reserved;
+	uint16_t slots;	  /* how many segments of the file were in use at the time */
 	uint64_t durable; /* all before this LSN was durable at the time */
 };
 

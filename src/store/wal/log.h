@@ -88,6 +88,7 @@ struct sl_wal {
 	struct wal_slot *slots;
 	uint32_t nr_slots;
 	uint32_t slots_max;
+	uint32_t slots_used; /* the last one with a header, and those before it */
 	uint64_t newest_seq; /* the newest segment that is ready */
 	uint64_t first_seq;  /* the oldest one needed */
 	uint64_t truncated;

@@ -140,6 +140,7 @@ static int adopt(struct sl_wal *wal, const struct wal_scan *scan)
 	/* Growing may have been cut short before the header: it is done anew. */
 	for (wal->nr_slots = scan->nr_slots; !wal->slots[wal->nr_slots - 1].seq;)
 		wal->nr_slots--;
+	wal->slots_used = wal->nr_slots;
 	wal->newest_seq = scan->newest_seq;
 	wal->first_seq = scan->first_seq;
 	wal->first = wal_seq_start(&wal->shape, wal->first_seq);

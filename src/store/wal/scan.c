@@ -260,6 +260,8 @@ static int tell(struct wal_scan *scan, const void *at, const struct wal_record_h
 		scan->report->records++;
 		scan->report->data_bytes += header->len;
 	}
+	if (header->slots > scan->nr_slots)
+		return damaged(scan, scan->source->size, "the file was cut: segments are missing");
 	return fn ? fn(ctx, &record) : 0;
 }
 
@@ -371,6 +373,22 @@ static int search_orphans(struct wal_scan *scan, uint32_t slot)
 	return 0;
 }
 
+/* Whether what lies at the end was to be a record of this epoch. */
+static int look_at_end(struct wal_scan *scan)
+{
+	struct wal_record_header header;
+	const void *at;
+	uint64_t avail;
+	int rc = look(scan, scan->cursor.pos, false, &at, &avail);
+
+	if (rc < 0)
+		return rc;
+	memcpy(&header, at, sizeof(header));
+	if (header.lsn == scan->cursor.pos && header.epoch >= scan->cursor.epoch)
+		scan->torn = true;
+	return 0;
+}
+
 static int search_behind(struct wal_scan *scan)
 {
 	uint64_t end = scan->cursor.pos;
@@ -381,7 +399,9 @@ static int search_behind(struct wal_scan *scan)
 	if (seq + 1 < scan->newest_seq)
 		return damaged(scan, off_of(scan, end),
 			       "the log breaks off before its newest segments");
-	if (wal_seq(&scan->shape, block) == seq && seq <= scan->newest_seq)
+	if (seq <= scan->newest_seq)
+		rc = look_at_end(scan);
+	if (rc == 0 && wal_seq(&scan->shape, block) == seq && seq <= scan->newest_seq)
 		rc = search_segment(scan, block);
 	if (rc == 0 && seq < scan->newest_seq)
 		rc = search_segment(scan, wal_seq_start(&scan->shape, seq + 1));

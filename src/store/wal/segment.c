@@ -61,6 +61,12 @@ static void go(struct sl_wal *wal, enum wal_prepare step,
 		wal->prepare_err = rc;
 }
 
+/* How many segments of the file are in use once this one is. */
+static uint32_t used_with(const struct sl_wal *wal, uint32_t slot)
+{
+	return slot < wal->slots_used ? wal->slots_used : slot + 1;
+}
+
 static void write_header(struct sl_wal *wal)
 {
 	struct wal_segment_header header = {
@@ -68,7 +74,7 @@ static void write_header(struct sl_wal *wal)
 		.first_seq = wal->first_seq,
 		.epoch = wal->epoch,
 		.slot = wal->prepare_slot,
-		.slots = wal->nr_slots,
+		.slots = used_with(wal, wal->prepare_slot),
 	};
 
 	wal->slots[wal->prepare_slot] = (struct wal_slot){ .seq = 0 };
@@ -109,6 +115,7 @@ static void grown(struct sl_wal *wal)
 static void ready(struct sl_wal *wal)
 {
 	wal->newest_seq++;
+	wal->slots_used = used_with(wal, wal->prepare_slot);
 	wal->slots[wal->prepare_slot].seq = wal->newest_seq;
 	wal->preparing = WAL_PREPARE_IDLE;
 	wal->room_news = true;
