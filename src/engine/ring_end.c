@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "engine/ring_end.h"
+#include "sys/clock.h"
 #include "sys/thread.h"
 
 #define ADOPT_TRIES    1000

@@ -5,9 +5,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 static inline int sl_sys_gettid(void)
@@ -19,14 +17,6 @@ static inline int sl_sys_gettid(void)
 static inline bool sl_sys_thread_alive(int tid)
 {
 	return !syscall(SYS_tgkill, getpid(), tid, 0) || errno != ESRCH;
-}
-
-/* Sleeps about that long, less after a signal. */
-static inline void sl_sys_sleep_ns(int64_t ns)
-{
-	const struct timespec pause = { ns / 1000000000, ns % 1000000000 };
-
-	nanosleep(&pause, NULL);
 }
 
 #endif

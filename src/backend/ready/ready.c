@@ -28,26 +28,16 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "backend/ready/loop.h"
 #include "backend/ready/ready.h"
-#include "base/bits.h"
+#include "base/layout.h"
+#include "sys/clock.h"
 #include "sys/eventfd.h"
 
 /* Turns in which attempts alone gave enough events, before waiting slots are looked at again. */
 #define TURNS_UNPOLLED_MAX 8
-
-#define CACHE_LINE 64
-
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* When to stop sleeping: at the deadline, or wait_ns after the first event of a batch. */
 static int64_t sleep_until(const struct ready *r, int64_t deadline_ns, int64_t first_ns)
@@ -68,7 +58,7 @@ static int64_t timeout_until(int64_t until_ns)
 		return -1;
 	if (!until_ns)
 		return 0;
-	now_ns = clock_ns();
+	now_ns = sl_sys_clock_ns();
 	return until_ns > now_ns ? until_ns - now_ns : 0;
 }
 
@@ -78,7 +68,7 @@ static int ready_wait(void *state, unsigned nr, int64_t deadline_ns)
 {
 	struct ready *r = state;
 	unsigned posted = ready_push(r);
-	int64_t first_ns = posted ? clock_ns() : 0;
+	int64_t first_ns = posted ? sl_sys_clock_ns() : 0;
 	int64_t timeout_ns;
 
 	if (nr && posted >= nr && ++r->turns_unpolled < TURNS_UNPOLLED_MAX)
@@ -95,7 +85,7 @@ static int ready_wait(void *state, unsigned nr, int64_t deadline_ns)
 		if (woken || posted >= nr || r->finished.head)
 			return 0;
 		if (posted && !first_ns)
-			first_ns = clock_ns();
+			first_ns = sl_sys_clock_ns();
 		timeout_ns = timeout_until(sleep_until(r, deadline_ns, first_ns));
 	} while (timeout_ns);
 	return 0;
@@ -150,7 +140,7 @@ static void ready_wake(void *state)
 static int64_t ready_now(void *state)
 {
 	(void)state;
-	return clock_ns();
+	return sl_sys_clock_ns();
 }
 
 static int ready_fd(void *state)
@@ -191,14 +181,6 @@ struct ready_layout {
 	size_t bytes;
 };
 
-static size_t part(struct ready_layout *layout, size_t bytes)
-{
-	size_t at = layout->bytes;
-
-	layout->bytes += sl_round_up(bytes, CACHE_LINE);
-	return at;
-}
-
 /* depth <= 32768, so no product overflows. */
 static struct ready_layout layout_of(const struct poller *poller, uint32_t depth)
 {
@@ -207,11 +189,12 @@ static struct ready_layout layout_of(const struct poller *poller, uint32_t depth
 		.bucket_nr = sl_pow2_from(2 * depth),
 	};
 
-	part(&layout, sizeof(struct ready));
-	layout.watches = part(&layout, layout.watch_nr * sizeof(struct watch));
-	layout.buckets = part(&layout, layout.bucket_nr * sizeof(uint32_t));
-	layout.hits = part(&layout, (layout.watch_nr + 1) * sizeof(struct poller_hit));
-	layout.poller = part(&layout, poller->bytes(layout.watch_nr));
+	sl_layout_part(&layout.bytes, sizeof(struct ready));
+	layout.watches = sl_layout_part(&layout.bytes, layout.watch_nr * sizeof(struct watch));
+	layout.buckets = sl_layout_part(&layout.bytes, layout.bucket_nr * sizeof(uint32_t));
+	layout.hits =
+		sl_layout_part(&layout.bytes, (layout.watch_nr + 1) * sizeof(struct poller_hit));
+	layout.poller = sl_layout_part(&layout.bytes, poller->bytes(layout.watch_nr));
 	return layout;
 }
 
@@ -219,7 +202,7 @@ static struct ready *ready_create(const struct sl_backend_open *args, const char
 				  const struct poller *poller)
 {
 	struct ready_layout layout = layout_of(poller, args->depth);
-	char *base = args->allocator->alloc(args->allocator->ctx, layout.bytes, CACHE_LINE);
+	char *base = args->allocator->alloc(args->allocator->ctx, layout.bytes, SL_LAYOUT_ALIGN);
 	struct ready *r = (struct ready *)(void *)base;
 
 	if (!r)

@@ -1,16 +1,12 @@
 /* The io_uring backend as the engine sees it: the table of its functions. */
-#include <time.h>
-
 #include "backend/uring/backend.h"
 #include "backend/uring/uring.h"
+#include "sys/clock.h"
 
 static int64_t now(void *state)
 {
-	struct timespec ts;
-
 	(void)state;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return sl_sys_clock_ns();
 }
 
 static void stats(void *state, struct sl_backend_stats *ret_stats)

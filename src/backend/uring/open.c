@@ -3,17 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "backend/uring/uring.h"
-#include "base/bits.h"
+#include "base/layout.h"
+#include "sys/clock.h"
 
 #define SQ_ENTRIES_MIN 8
 #define SQ_ENTRIES_MAX 1024
 #define CQ_ENTRIES_MAX 65536
 #define CQ_PER_SLOT    4 /* U1 */
-
-#define CACHE_LINE 64
 
 /* The memory of a ring that was closed is given back some milliseconds later. */
 #define MEMORY_RETRIES	50
@@ -23,13 +21,6 @@ static size_t entries_bytes(const struct uring_queue_opts *opts)
 {
 	return opts->sq_entries * sizeof(struct sl_uring_sqe) +
 	       opts->cq_entries * sizeof(struct sl_uring_cqe);
-}
-
-static void sleep_ns(long ns)
-{
-	const struct timespec time = { 0, ns };
-
-	nanosleep(&time, NULL);
 }
 
 /* A ring within the limit that does not fit now may only have to wait for an older one's memory. */
@@ -48,7 +39,7 @@ static int open_queue(struct uring *u, const struct uring_queue_opts *opts,
 	int err;
 
 	while ((err = uring_queue_open(&u->q, opts, ret_report)) == -ENOMEM && retries--)
-		sleep_ns(MEMORY_RETRY_NS);
+		sl_sys_sleep_ns(MEMORY_RETRY_NS);
 	return err;
 }
 
@@ -73,14 +64,6 @@ struct layout {
 	size_t bytes;
 };
 
-static size_t part(struct layout *layout, size_t bytes)
-{
-	size_t at = layout->bytes;
-
-	layout->bytes += sl_round_up(bytes, CACHE_LINE);
-	return at;
-}
-
 /* depth <= 32768 and keep_max counts descriptors, so no product overflows. */
 static struct uring *create(const struct sl_backend_open *args)
 {
@@ -88,11 +71,11 @@ static struct uring *create(const struct sl_backend_open *args)
 	struct uring *u;
 	char *base;
 
-	part(&layout, sizeof(*u));
-	layout.messages = part(&layout, args->depth * sizeof(struct msghdr));
-	layout.cancel_data = part(&layout, args->depth * sizeof(uint64_t));
-	layout.free_files = part(&layout, args->keep_max * sizeof(int32_t));
-	base = args->allocator->alloc(args->allocator->ctx, layout.bytes, CACHE_LINE);
+	sl_layout_part(&layout.bytes, sizeof(*u));
+	layout.messages = sl_layout_part(&layout.bytes, args->depth * sizeof(struct msghdr));
+	layout.cancel_data = sl_layout_part(&layout.bytes, args->depth * sizeof(uint64_t));
+	layout.free_files = sl_layout_part(&layout.bytes, args->keep_max * sizeof(int32_t));
+	base = args->allocator->alloc(args->allocator->ctx, layout.bytes, SL_LAYOUT_ALIGN);
 	if (!base)
 		return NULL;
 	memset(base, 0, layout.bytes);

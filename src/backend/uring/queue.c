@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "backend/uring/queue.h"
+#include "sys/clock.h"
 
 #define NS_PER_SEC 1000000000ULL
 
@@ -260,11 +260,8 @@ static struct sl_uring_timespec to_timespec(uint64_t ns)
 
 static uint64_t until(uint64_t deadline_ns)
 {
-	struct timespec ts;
-	uint64_t now_ns;
+	uint64_t now_ns = (uint64_t)sl_sys_clock_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now_ns = (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
 	return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 }
 

@@ -10,9 +10,9 @@
  * to run dry gets the first of them early.
  */
 #include <errno.h>
-#include <time.h>
 
 #include "backend/uring/uring.h"
+#include "sys/clock.h"
 #include "sys/sigpipe.h"
 
 /* Fewer completions than this are not worth a turn if there are more. */
@@ -172,14 +172,6 @@ static struct uring_queue_wait wait_for(const struct uring *u, unsigned nr, int6
 	return wait;
 }
 
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* Looks at both queues in turn until something has completed in one of them. */
 static int wait_polling(struct uring *u, unsigned nr, int64_t deadline_ns)
 {
@@ -192,7 +184,7 @@ static int wait_polling(struct uring *u, unsigned nr, int64_t deadline_ns)
 			err = uring_polled_turn(u);
 		done = uring_reap(u);
 		done += uring_reap_polled(u);
-	} while (!err && nr && !done && sl_event_room(u->ring) && clock_ns() < deadline_ns);
+	} while (!err && nr && !done && sl_event_room(u->ring) && sl_sys_clock_ns() < deadline_ns);
 	return err;
 }
 
