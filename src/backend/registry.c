@@ -21,6 +21,7 @@
 #include "backend/ready/ready.h"
 #include "backend/registry.h"
 #include "backend/uring/backend.h"
+#include "base/assert.h"
 
 #define DEPTH_SMALLEST 32
 #define WHY_BYTES      256
@@ -170,6 +171,7 @@ static int try_one(struct opening *opening, const struct sl_backend *backend, co
 	char why[WHY_BYTES];
 	int err;
 
+	SL_ASSERT(backend);
 	explain(opening, backend, why);
 	choice.why = why;
 	err = sl_ring_open_on(&opening->opts, &choice, &opening->ring, sentence);

@@ -205,7 +205,7 @@ static int cancel_chained(struct sl_ring *ring, int fd, const struct sl_op *exce
 
 	for (; slot; slot = next) {
 		next = slot->fd_next;
-		if (slot->op->fd != fd || slot->op == except || !cancellable(slot))
+		if (slot->op->fd != fd || (except && slot->op == except) || !cancellable(slot))
 			continue;
 		cancel_slot(ring, slot, -ECANCELED);
 		nr++;
