@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/support/harness.h"
@@ -65,6 +66,16 @@ static int run_failing(struct contender *c, uint64_t nr)
 	return c->block_ops ? -EIO : run_honest(c, nr);
 }
 
+/* One operation takes longer than a block should. */
+static int run_slow(struct contender *c, uint64_t nr)
+{
+	const struct timespec pause = { .tv_nsec = 30000000 };
+
+	for (uint64_t i = 0; i < nr; i++)
+		nanosleep(&pause, NULL);
+	return run_honest(c, nr);
+}
+
 static int open_lacking(struct contender *c)
 {
 	return contender_lacks(c, "no such thing here");
@@ -74,6 +85,7 @@ static const struct mechanism honest = { .name = "honest", .run = run_honest };
 static const struct mechanism liar = { .name = "liar", .run = run_liar };
 static const struct mechanism astray = { .name = "astray", .run = run_astray };
 static const struct mechanism failing = { .name = "failing", .run = run_failing };
+static const struct mechanism slow = { .name = "slow", .run = run_slow };
 static const struct mechanism lacking = { .name = "lacking",
 					  .open = open_lacking,
 					  .run = run_honest };
@@ -208,6 +220,16 @@ static void who_fails_or_lacks_something_is_unavailable(void **state)
 	assert_int_equal(f->best, 0);
 }
 
+static void who_is_slower_than_a_block_is_ranked_all_the_same(void **state)
+{
+	struct field *f = run_against(&slow, CACHE_WARM, MODE_BUFFERED);
+
+	(void)state;
+	assert_int_equal(f->contenders[1].status, CONTENDER_RAN);
+	assert_int_equal(f->contenders[1].block_ops, 1);
+	assert_int_equal(f->scores[1].rank, 2);
+}
+
 static void a_short_file_of_the_users_is_refused(void **state)
 {
 	const char *path = support_path(support_tmpdir(), "short");
@@ -233,6 +255,7 @@ int main(void)
 		TEST(who_fills_the_page_cache_is_void),
 		TEST(who_reads_other_bytes_is_void),
 		TEST(who_fails_or_lacks_something_is_unavailable),
+		TEST(who_is_slower_than_a_block_is_ranked_all_the_same),
 		TEST(a_short_file_of_the_users_is_refused),
 	};
 

@@ -297,7 +297,9 @@ static void calibrate(struct contender *c, uint64_t target_ns)
 			break;
 		nr = whole_batches(c, (uint64_t)((double)nr * grow) + 1);
 	}
-	c->block_ops = whole_batches(c, (uint64_t)((double)target_ns / cell.wall_ns));
+	/* One batch at least, or who is slower than a block would never play. */
+	nr = (uint64_t)((double)target_ns / cell.wall_ns);
+	c->block_ops = whole_batches(c, nr ? nr : 1);
 	c->stride = cell.wall_ns < FAST_OP_NS ? FAST_OP_STRIDE : 1;
 }
 
