@@ -18,9 +18,11 @@
 #if defined(__GNUC__)
 #define SL_EXPORT	      __attribute__((visibility("default")))
 #define SL_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
+#define SL_NORETURN	      __attribute__((noreturn))
 #else
 #define SL_EXPORT
 #define SL_PRINTF(fmt, first)
+#define SL_NORETURN
 #endif
 
 SL_BEGIN_DECLS
@@ -79,7 +81,7 @@ SL_EXPORT sl_assert_fn *sl_assert_hook(sl_assert_fn *fn);
  *
  * Context: any thread.
  */
-SL_EXPORT void sl_assert_fail(const char *file, int line, const char *what);
+SL_EXPORT void sl_assert_fail(const char *file, int line, const char *what) SL_NORETURN;
 
 /**
  * sl_err_name - the symbol of an error

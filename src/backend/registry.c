@@ -171,7 +171,7 @@ static int try_one(struct opening *opening, const struct sl_backend *backend, co
 	char why[WHY_BYTES];
 	int err;
 
-	SL_ASSERT(backend);
+	SL_ASSERT(backend); /* for the analyser: the table has no holes */
 	explain(opening, backend, why);
 	choice.why = why;
 	err = sl_ring_open_on(&opening->opts, &choice, &opening->ring, sentence);

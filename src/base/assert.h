@@ -18,6 +18,6 @@
 		 0)))
 
 void sl_assert_fail_values(const char *file, int line, const char *what, long long left,
-			   long long right);
+			   long long right) SL_NORETURN;
 
 #endif
