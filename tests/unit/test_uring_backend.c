@@ -260,6 +260,10 @@ static void wake_reaches_one_who_waits_for_a_batch(void **state)
 	(void)state;
 	expect_woken(ring);
 	sl_ring_close(ring);
+	ring = open_with(&opts, "");
+	lacks_messages(ring);
+	expect_woken(ring);
+	sl_ring_close(ring);
 }
 
 /* ---- pools --------------------------------------------------------------------------- */

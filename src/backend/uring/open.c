@@ -98,7 +98,7 @@ static void choose_waits(struct uring *u, const struct sl_backend_open *args)
 	u->wake_nr = args->wait_batch > 1 ? args->wait_batch : 1;
 	if (u->wake_nr > u->inflight_max)
 		u->wake_nr = u->inflight_max;
-	u->batch_by_time = args->wait_ns > 0;
+	u->wait_ns = args->wait_ns;
 	if (uring_queue_has(&u->q, SL_URING_FEAT_MIN_TIMEOUT))
 		u->min_wait_us = wait_us > UINT32_MAX ? UINT32_MAX : (uint32_t)wait_us;
 }

@@ -157,16 +157,21 @@ int uring_flush(void *state)
 	return enter(u, NULL);
 }
 
+/* Whether a batch is gathered in steps: without a time in the kernel, and where a wake
+ * is a single completion, which would not end the kernel's wait for many. */
+static inline bool by_hand(const struct uring *u)
+{
+	return u->wait_ns && (!u->min_wait_us || !u->wake_by_message);
+}
+
 static struct uring_queue_wait wait_for(const struct uring *u, unsigned nr, int64_t deadline_ns)
 {
 	struct uring_queue_wait wait = { .nr = nr, .idle = !u->disk };
 
-	if (nr > 1) {
+	if (nr > 1 && by_hand(u))
+		wait.nr = 1;
+	else if (nr > 1)
 		wait.min_wait_us = u->min_wait_us;
-		/* Better too early than too late. */
-		if (u->batch_by_time && !u->min_wait_us)
-			wait.nr = 1;
-	}
 	if (deadline_ns != INT64_MAX)
 		wait.deadline_ns = deadline_ns > 0 ? (uint64_t)deadline_ns : 1;
 	return wait;
@@ -185,6 +190,38 @@ static int wait_polling(struct uring *u, unsigned nr, int64_t deadline_ns)
 		done = uring_reap(u);
 		done += uring_reap_polled(u);
 	} while (!err && nr && !done && sl_event_room(u->ring) && sl_sys_clock_ns() < deadline_ns);
+	return err;
+}
+
+/* Whether a wake is among the completions from one on. */
+static bool woken(struct uring *u, uint32_t from, uint32_t ready)
+{
+	while (from < ready) {
+		if (uring_queue_cqe(&u->q, from++)->user_data == URING_WAKE)
+			return true;
+	}
+	return false;
+}
+
+/* After the first of a batch: one more at a time, until there are nr, a wake is among
+ * them, or wait_ns has passed. */
+static int gather(struct uring *u, unsigned nr, int64_t deadline_ns)
+{
+	uint32_t seen = 0, ready = uring_queue_ready(&u->q);
+	int64_t until_ns;
+	int err = 0;
+
+	if (__builtin_add_overflow(sl_sys_clock_ns(), (int64_t)u->wait_ns, &until_ns) ||
+	    until_ns > deadline_ns)
+		until_ns = deadline_ns;
+	while (!err && ready > seen && ready < nr && !woken(u, seen, ready)) {
+		struct uring_queue_wait wait = wait_for(u, 1, until_ns);
+
+		seen = ready;
+		wait.nr = ready + 1;
+		err = enter(u, &wait);
+		ready = uring_queue_ready(&u->q);
+	}
 	return err;
 }
 
@@ -207,6 +244,8 @@ int uring_wait(void *state, unsigned nr, int64_t deadline_ns)
 		return wait_polling(u, nr, deadline_ns);
 	wait = wait_for(u, nr, deadline_ns);
 	err = enter(u, &wait);
+	if (!err && SL_UNLIKELY(nr > wait.nr))
+		err = gather(u, nr, deadline_ns);
 	if (!err && few_of_many(u))
 		err = enter(u, NULL);
 	if (SL_UNLIKELY(uring_queue_overflowed(&u->q)))

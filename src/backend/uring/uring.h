@@ -82,8 +82,8 @@ struct uring {
 	uint32_t raising; /* of those, writes that could raise SIGPIPE here */
 	uint32_t cancels; /* entries of cancel_data in use */
 	uint32_t wake_nr; /* completions that end any wait */
-	uint32_t min_wait_us;
-	bool batch_by_time; /* a batch is bounded by time, which the kernel cannot */
+	uint32_t min_wait_us; /* 0: the kernel cannot gather a batch for a time */
+	uint64_t wait_ns;     /* ... so it is gathered by hand for so long */
 	bool multishot;
 	bool zc, zc_vector, zc_report;
 	bool write_quietly; /* pwritev2(2) can leave SIGPIPE out */
