@@ -127,6 +127,33 @@ static void receives_on_a_kept_stream_come_in_order(void **state)
 	sl_ring_close(ring);
 }
 
+static void a_late_receive_does_not_overtake_one_that_waited_its_turn(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op ops[3] = { { .done = note }, { .done = note }, { .done = note } };
+	char bytes[3];
+	int pair[2];
+
+	(void)state;
+	world_pair(pair);
+	assert_int_equal(sl_ring_keep(ring, pair[0]), 0);
+	for (unsigned round = 0; round < 100; round++) {
+		trace_reset();
+		for (unsigned i = 0; i < 2; i++)
+			submit(ring, sl_op_recv(&ops[i], pair[0], &bytes[i], 1, 0));
+		sl_ring_run(ring, SL_RING_POLL);
+		world_put(pair[1], "a", 1);
+		ring_until(ring, &trace.ended, 1);
+		submit(ring, sl_op_recv(&ops[2], pair[0], &bytes[2], 1, 0));
+		if (round % 2)
+			sl_ring_run(ring, SL_RING_POLL);
+		world_put(pair[1], "bc", 2);
+		ring_until(ring, &trace.ended, 3);
+		assert_memory_equal(bytes, "abc", 3);
+	}
+	sl_ring_close(ring);
+}
+
 static void a_blocked_send_does_not_hold_up_receives_on_a_kept_stream(void **state)
 {
 	struct sl_ring *ring = ring_open(8);
@@ -319,6 +346,7 @@ static const struct contract_test tests[] = {
 	T(kept_files_and_streams_carry_data_as_before, BLOCK, 0),
 	T(sends_on_a_kept_stream_go_out_in_order, NET, 0),
 	T(receives_on_a_kept_stream_come_in_order, NET, 0),
+	T(a_late_receive_does_not_overtake_one_that_waited_its_turn, NET, 0),
 	T(a_blocked_send_does_not_hold_up_receives_on_a_kept_stream, NET, 0),
 	T(cancelling_one_send_of_a_kept_stream_lets_the_next_go, NET, 0),
 	T(a_kept_number_that_comes_back_reaches_the_new_file, NAME | BLOCK, ON_KERNEL),

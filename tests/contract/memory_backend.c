@@ -3,9 +3,9 @@
  *
  * A started slot stands in a table until its event was taken. Each gets a due
  * time from the seed; wait() takes the earliest one that is due and ready,
- * performs it in the memory world and posts the event. An event that the
- * engine's queue has no room for is never performed: room is asked first, so
- * the completion stays here, as it would in a kernel's queue (B2).
+ * performs it in the memory world and posts the event. Events that the engine's
+ * queue has no room for are held here, and nothing else is performed until they
+ * are taken, as with a kernel's queue (B2).
  */
 #include "tests/contract/memory_backend.h"
 #include "tests/contract/memory_world.h"
@@ -51,6 +51,8 @@ struct memory {
 	unsigned turn;
 	unsigned depth;
 	unsigned nr;
+	unsigned nr_held;
+	struct sl_event held[2]; /* what the engine had no room for */
 	struct entry *entries;
 	uint64_t *ended; /* by slot idx: the id that was last given back */
 	struct pool pools[POOLS_MAX];
@@ -155,7 +157,7 @@ static void memory_close_ring(void *state, bool forked)
 {
 	struct memory *memory = state;
 
-	if (!forked && memory->nr && !broken_with)
+	if (!forked && memory->nr + memory->nr_held && !broken_with)
 		broken("closed with slots in flight");
 	sem_destroy(&memory->wakes);
 	memory->allocator.free(memory->allocator.ctx, memory->entries,
@@ -315,7 +317,25 @@ static bool stays_armed(const struct memory *memory, const struct sl_slot *slot,
 	return slot->code == SL_OP_ACCEPT || slot->code == SL_OP_POLL || event->res > 0;
 }
 
-/* Ends an entry, or lets it stay armed; room for the event is known to be there. */
+static void post(struct memory *memory, const struct sl_event *event)
+{
+	if (memory->nr_held == 0 && sl_event(memory->ring, event))
+		return;
+	memory->held[memory->nr_held++] = *event;
+}
+
+static bool post_held(struct memory *memory)
+{
+	while (memory->nr_held > 0) {
+		if (!sl_event(memory->ring, &memory->held[0]))
+			return false;
+		memory->held[0] = memory->held[1];
+		memory->nr_held--;
+	}
+	return true;
+}
+
+/* Ends an entry, or lets it stay armed. */
 static void end_entry(struct memory *memory, struct entry *entry)
 {
 	struct sl_slot *slot = entry->slot;
@@ -328,35 +348,38 @@ static void end_entry(struct memory *memory, struct entry *entry)
 		carry_out(memory, slot, &event);
 	if (!entry->cancelled && stays_armed(memory, slot, &event)) {
 		event.flags |= SL_EVENT_MORE;
-		entry->due_ns = memory->now_ns + 1;
-	} else if (zero_copy && event.res >= 0 && sl_event_room(memory->ring) >= 2) {
-		event.flags |= SL_EVENT_MORE | SL_EVENT_SENT;
-		if (!sl_event(memory->ring, &event))
-			broken("no room after sl_event_room() said so");
-		event = (struct sl_event){ .id = slot->id, .res = event.res };
-		event.flags = SL_EVENT_COPIED;
-		forget(memory, entry);
-	} else {
-		forget(memory, entry);
+		/* prompt: at once and again, until the engine has no room */
+		entry->due_ns = memory->now_ns + !memory->prompt;
+		entry->order = memory->order++;
+		post(memory, &event);
+		return;
 	}
-	if (!sl_event(memory->ring, &event))
-		broken("no room after sl_event_room() said so");
+	forget(memory, entry);
+	if (zero_copy && event.res >= 0) {
+		event.flags |= SL_EVENT_MORE | SL_EVENT_SENT;
+		post(memory, &event);
+		event.flags = SL_EVENT_COPIED;
+	}
+	post(memory, &event);
 }
 
+/* Posts what is due; the number of events posted. */
 static unsigned reap(struct memory *memory)
 {
-	unsigned nr = 0;
+	unsigned nr = memory->nr_held;
 
+	if (!post_held(memory))
+		return nr - memory->nr_held;
 	for (;;) {
 		struct entry *entry = next_entry(memory);
 
 		if (!entry || (entry->due_ns > memory->now_ns && !entry->cancelled))
 			return nr;
-		if (sl_event_room(memory->ring) == 0) {
+		end_entry(memory, entry);
+		if (memory->nr_held) {
 			counts.queue_full++;
 			return nr;
 		}
-		end_entry(memory, entry);
 		nr++;
 	}
 }
@@ -403,7 +426,7 @@ static int memory_wait(void *state, unsigned nr, int64_t deadline_ns)
 	if (woken(memory) || memory->refused)
 		nr = 0;
 	memory->refused = false;
-	while (posted < nr && sl_event_room(memory->ring) > 0) {
+	while (posted < nr && !memory->nr_held) {
 		int64_t limit_ns = deadline_ns;
 
 		if (posted && (int64_t)memory->wait_ns < limit_ns - memory->now_ns)

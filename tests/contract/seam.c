@@ -175,6 +175,7 @@ static void an_event_queue_that_is_full_leaves_completions_where_they_are(void *
 	}
 	ring_until(ring, &nr_events, EVENTS);
 	assert_int_equal(ring_stats(ring).events, nr_events);
+	assert_true(memory_counts().queue_full > 0);
 	assert_int_equal(sl_ring_drain(ring, 0), 0);
 	assert_int_equal(trace.ended, NR_OPS);
 	sl_ring_close(ring);
