@@ -316,7 +316,8 @@ static inline struct sl_op *sl_op_open(struct sl_op *op, int dirfd, const char *
 }
 
 /* Cancels every op of this ring on fd, waits for their end, then closes it.
- * The descriptor is gone even if res is an error. */
+ * The descriptor is gone even if res is an error, but for -ECANCELED and
+ * -ETIMEDOUT: then the close had not begun, and it is still open. */
 static inline struct sl_op *sl_op_close(struct sl_op *op, int fd)
 {
 	return sl_op_prep(op, SL_OP_CLOSE, fd, NULL, 0, 0);

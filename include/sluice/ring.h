@@ -250,7 +250,8 @@ SL_EXPORT int sl_ring_submitv(struct sl_ring *ring, struct sl_op *const *ops, un
  * @ring: the ring
  *
  * Context: owner thread, also from a callback; may make a system call.
- * Return: 0; -EPERM or -ESTALE, see above.
+ * Return: 0; -EPERM or -ESTALE, see above; what sl_ring_error() answers when the
+ * ring is broken.
  */
 SL_EXPORT int sl_ring_flush(struct sl_ring *ring);
 

@@ -244,11 +244,16 @@ int sl_ring_flush(struct sl_ring *ring)
 
 	if (err)
 		return err;
+	if (SL_UNLIKELY(ring->error))
+		return ring->error;
 	ring_start_pending(ring);
 	if (!ring->unflushed)
 		return 0;
 	ring->unflushed = 0;
-	return ring->backend->flush(ring->state);
+	err = ring->backend->flush(ring->state);
+	if (SL_UNLIKELY(err))
+		ring->error = err;
+	return err;
 }
 
 static void collect(struct sl_ring *ring, struct sl_op *op)

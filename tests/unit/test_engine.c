@@ -29,6 +29,7 @@ static struct {
 	bool cancelled[STARTED_MAX];
 	unsigned started_nr;
 	unsigned waits;
+	int flush_error;
 	int64_t now_ns;
 } script;
 
@@ -82,7 +83,7 @@ static void script_cancel(void *state, struct sl_slot *slot)
 static int script_flush(void *state)
 {
 	(void)state;
-	return 0;
+	return script.flush_error;
 }
 
 static int script_wait(void *state, unsigned nr, int64_t deadline_ns)
@@ -409,6 +410,38 @@ static void a_period_longer_than_time_ticks_once(void **state)
 	sl_ring_close(ring);
 }
 
+static void a_failed_flush_breaks_the_ring(void **state)
+{
+	struct sl_ring *ring = open_ring(4, 4, at_once);
+	struct sl_op op = { 0 };
+
+	(void)state;
+	submit(ring, sl_op_fsync(&op, 0));
+	script.flush_error = -EIO;
+	assert_int_equal(sl_ring_flush(ring), -EIO);
+	script.flush_error = 0;
+	assert_int_equal(sl_ring_error(ring), -EIO);
+	assert_int_equal(sl_ring_flush(ring), -EIO);
+	assert_int_equal(sl_ring_run(ring, 0), -EIO);
+	sl_ring_close(ring);
+}
+
+static void a_close_that_is_cancelled_leaves_the_descriptor_open(void **state)
+{
+	struct sl_op op = { 0 };
+	struct sl_ring *ring;
+	int fd = dup(0);
+
+	(void)state;
+	assert_int_equal(sl_ring_open(NULL, &ring), 0);
+	submit(ring, sl_op_close(&op, fd));
+	assert_int_equal(sl_ring_drain(ring, 0), 0);
+	assert_ptr_equal(sl_ring_next(ring, SL_RING_POLL), &op);
+	assert_int_equal(op.res, -ECANCELED);
+	assert_int_equal(close(fd), 0);
+	sl_ring_close(ring);
+}
+
 /* A receive takes a buffer of the pool when it is answered; there is always data. */
 static bool receive(struct sl_slot *slot, struct sl_event *event)
 {
@@ -552,6 +585,8 @@ int main(void)
 		TEST(a_period_longer_than_time_ticks_once),
 		TEST(a_starved_receive_that_is_cancelled_leaves_its_turn_to_the_next),
 		TEST(a_read_cancelled_before_its_worker_gives_back_its_buffer),
+		TEST(a_failed_flush_breaks_the_ring),
+		TEST(a_close_that_is_cancelled_leaves_the_descriptor_open),
 		TEST(a_class_saves_up_no_credit_while_there_is_room),
 	};
 
