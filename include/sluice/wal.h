@@ -129,7 +129,8 @@ struct sl_wal_opts {
  * callback; -EILSEQ when the file is no log; -EOPNOTSUPP when it is of a later
  * version; -EBADMSG when acknowledged records are damaged or missing (see
  * sl_wal_check()); -ENOSPC when there is no room to begin; -ENOMEM;
- * or what opening, reading, writing or syncing answered.
+ * -EIO when a part of it cannot be read; or what opening, writing or syncing
+ * answered.
  */
 SL_EXPORT int sl_wal_open(struct sl_ring *ring, int dirfd, const char *path,
 			  const struct sl_wal_opts *opts, struct sl_wal **ret_wal);
@@ -487,14 +488,14 @@ typedef int sl_wal_record_fn(void *ctx, const struct sl_wal_record *record);
  * @path: the file, borrowed during the call
  * @fn: called for each record; NULL: nobody
  * @ctx: passed to @fn
- * @ret_report: filled in, also with -EILSEQ, -EOPNOTSUPP and -EBADMSG
+ * @ret_report: what was found until then, filled in whatever is returned
  *
  * Takes no lock: of a log that is being written it sees some recent state.
  *
  * Context: owner thread, not from a callback; sleeps; allocates.
  * Return: 0 for CLEAN and TORN; -EBADMSG for DAMAGED; -EILSEQ for FOREIGN;
  * -EOPNOTSUPP for FUTURE; what @fn returned; -ENOMEM; -EBUSY from a callback;
- * or what opening or reading the file answered.
+ * -EIO when a part of it cannot be read; or what opening it answered.
  */
 SL_EXPORT int sl_wal_check(struct sl_ring *ring, int dirfd, const char *path, sl_wal_record_fn *fn,
 			   void *ctx, struct sl_wal_report *ret_report);

@@ -45,6 +45,14 @@ static int damaged(struct wal_scan *scan, uint64_t off, const char *why)
 	return verdict(scan, SL_WAL_DAMAGED, off, why);
 }
 
+/* A medium error must not be taken for what we say of a format. */
+static int read_error(int err)
+{
+	bool ours = err == -ENODATA || err == -EILSEQ || err == -EBADMSG || err == -EOPNOTSUPP;
+
+	return ours ? -EIO : err;
+}
+
 /* len bytes at off into the window; what the file lacks reads as zeros. */
 static int load(struct wal_scan *scan, uint64_t off, uint64_t len)
 {
@@ -55,7 +63,7 @@ static int load(struct wal_scan *scan, uint64_t off, uint64_t len)
 	scan->window_len = 0;
 	got = scan->source->read(scan->source->ctx, scan->window, len, off);
 	if (got < 0)
-		return (int)got;
+		return read_error((int)got);
 	memset(scan->window + got, 0, len - (uint64_t)got);
 	scan->window_off = off;
 	scan->window_len = len;
