@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/support/harness.h"
+#include "tools/bench/advice.h"
 #include "tools/bench/mechanisms.h"
 #include "tools/bench/runner.h"
 
@@ -81,29 +82,43 @@ static int open_lacking(struct contender *c)
 	return contender_lacks(c, "no such thing here");
 }
 
+/* Long before each block, outside the measurement: so that a busy machine is no match for it. */
+static int begin_stalling(struct contender *c)
+{
+	const struct timespec pause = { .tv_nsec = 500000000 };
+
+	/* Calibration is none of its concern. */
+	if (c->block_ops)
+		nanosleep(&pause, NULL);
+	return 0;
+}
+
 static const struct mechanism honest = { .name = "honest", .run = run_honest };
 static const struct mechanism liar = { .name = "liar", .run = run_liar };
 static const struct mechanism astray = { .name = "astray", .run = run_astray };
 static const struct mechanism failing = { .name = "failing", .run = run_failing };
 static const struct mechanism slow = { .name = "slow", .run = run_slow };
+static const struct mechanism stalling = { .name = "stalling",
+					   .begin = begin_stalling,
+					   .run = run_honest };
 static const struct mechanism lacking = { .name = "lacking",
 					  .open = open_lacking,
 					  .run = run_honest };
 
-/* A field of two: the honest one and another; the shortest run there is. */
-static struct field *run_against(const struct mechanism *other, enum workload_cache cache,
-				 enum mechanism_mode mode)
+/* A field of two or three: the honest one and another; the shortest run there is. */
+static struct field *run_field(const struct mechanism *other, size_t nr, enum workload_cache cache,
+			       enum mechanism_mode mode)
 {
-	static struct contender contenders[2];
-	static struct latency latency[2];
-	static struct meter_cell cells[2][FIELD_ROUNDS_MAX];
-	static struct score scores[2];
-	static size_t order[2];
+	static struct contender contenders[3];
+	static struct latency latency[3];
+	static struct meter_cell cells[3][FIELD_ROUNDS_MAX];
+	static struct score scores[3];
+	static size_t order[3];
 	static struct field field;
 	const struct runner_opts opts = { .budget_ns = 1, .seed = 3 };
 
 	field = (struct field){
-		.contenders = contenders, .scores = scores, .order = order, .nr = 2
+		.contenders = contenders, .scores = scores, .order = order, .nr = nr
 	};
 	field.work = (struct workload){ .name = "test",
 					.kind = WORKLOAD_BLOCKS,
@@ -111,8 +126,8 @@ static struct field *run_against(const struct mechanism *other, enum workload_ca
 					.modes = mode,
 					.block_bytes = BLOCK };
 	field.env = (struct workload_env){ .file = &file };
-	for (int i = 0; i < 2; i++) {
-		contenders[i] = (struct contender){ .mech = i ? other : &honest,
+	for (size_t i = 0; i < nr; i++) {
+		contenders[i] = (struct contender){ .mech = i == 1 ? other : &honest,
 						    .work = &field.work,
 						    .env = &field.env,
 						    .mode = mode,
@@ -127,6 +142,17 @@ static struct field *run_against(const struct mechanism *other, enum workload_ca
 	assert_int_equal(runner_run(&field, &opts), 0);
 	field_score(&field, 3);
 	return &field;
+}
+
+static struct field *run_against(const struct mechanism *other, enum workload_cache cache,
+				 enum mechanism_mode mode)
+{
+	return run_field(other, 2, cache, mode);
+}
+
+static struct field *run_three(const struct mechanism *other)
+{
+	return run_field(other, 3, CACHE_WARM, MODE_BUFFERED);
 }
 
 static void the_file_has_no_name(void **state)
@@ -230,6 +256,21 @@ static void who_is_slower_than_a_block_is_ranked_all_the_same(void **state)
 	assert_int_equal(f->scores[1].rank, 2);
 }
 
+static void who_holds_up_all_others_is_left_out_when_time_is_short(void **state)
+{
+	struct field *f = run_three(&stalling);
+	char reason[512];
+
+	(void)state;
+	assert_int_equal(f->contenders[1].status, CONTENDER_RAN);
+	assert_true(f->contenders[1].dropped);
+	assert_int_equal(f->scores[1].rank, 0);
+	assert_int_equal(f->scores[0].rank + f->scores[2].rank, 3);
+	advice_reason(f, 1, reason, sizeof(reason));
+	assert_int_equal(strncmp(reason, "left out: its turn took ", 24), 0);
+	assert_non_null(strstr(reason, "--seconds"));
+}
+
 static void a_short_file_of_the_users_is_refused(void **state)
 {
 	const char *path = support_path(support_tmpdir(), "short");
@@ -256,6 +297,7 @@ int main(void)
 		TEST(who_reads_other_bytes_is_void),
 		TEST(who_fails_or_lacks_something_is_unavailable),
 		TEST(who_is_slower_than_a_block_is_ranked_all_the_same),
+		TEST(who_holds_up_all_others_is_left_out_when_time_is_short),
 		TEST(a_short_file_of_the_users_is_refused),
 	};
 

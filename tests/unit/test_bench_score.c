@@ -152,6 +152,23 @@ static void who_was_dropped_early_is_not_recommended(void **state)
 	assert_int_equal(scores[1].cpu_ns.nr, 4);
 }
 
+static void who_has_no_round_has_no_rank_but_a_reason(void **state)
+{
+	const double cpu[] = { 200, 100, 300, 400 };
+	char reason[512];
+
+	(void)state;
+	make_field(cpu, cpu, 0.02);
+	for (size_t r = 0; r < ROUNDS; r++)
+		cells[1][r].cpu_ns = cells[1][r].wall_ns = NAN;
+	field_score(&field, 1);
+	assert_int_equal(field.best, 0);
+	assert_int_equal(contenders[1].status, CONTENDER_RAN);
+	assert_int_equal(scores[1].rank, 0);
+	assert_string_equal(advice_reason(&field, 1, reason, sizeof(reason)),
+			    "too few rounds for a rank: give more time");
+}
+
 static void noise_is_admitted(void **state)
 {
 	const double cpu[] = { 100, 110, 120, 130 };
@@ -209,6 +226,7 @@ int main(void)
 		TEST(who_is_quicker_for_more_cpu_is_named),
 		TEST(void_and_unavailable_are_never_ranked),
 		TEST(who_was_dropped_early_is_not_recommended),
+		TEST(who_has_no_round_has_no_rank_but_a_reason),
 		TEST(noise_is_admitted),
 		TEST(nobody_left_means_no_advice),
 		TEST(numbers_have_three_digits_and_a_unit),

@@ -60,7 +60,8 @@ const char *advice_reason(const struct field *f, size_t idx, char *buf, size_t s
 	char ratio[64];
 
 	if (!s->rank) {
-		snprintf(buf, size, "%s", c->reason);
+		snprintf(buf, size, "%s",
+			 *c->reason ? c->reason : "too few rounds for a rank: give more time");
 		return buf;
 	}
 	if ((int)idx == f->best)

@@ -78,6 +78,8 @@ struct mechanism {
 /**
  * struct contender - a mechanism taking part.
  *
+ * @reason: why it is void, unavailable or left out; "" while nothing speaks against it.
+ * @dropped: takes no part in further rounds.
  * @buf: @depth blocks of the workload's size, page aligned and touched, so that direct requests
  *       never fault.
  * @fd: opened by the runner in the contender's mode for WORKLOAD_BLOCKS and WORKLOAD_APPEND.
@@ -88,6 +90,7 @@ struct mechanism {
  * @unproven: nothing contradicts that it was direct, but nothing here could prove it.
  * @stride: every stride-th operation is timed.
  * @block_ops: operations per block, found by calibration.
+ * @turn_ns: wall time of its latest block with all that surrounds it.
  * @cells: one per round.
  */
 struct contender {
@@ -117,6 +120,7 @@ struct contender {
 	uint64_t started_ns[CONTENDER_DEPTH_MAX];
 
 	uint64_t block_ops;
+	uint64_t turn_ns;
 	struct meter_cell *cells;
 };
 

@@ -7,7 +7,6 @@
 #include "field.h"
 #include "mechanisms.h"
 
-#define CONTENDERS_MAX 128
 /* How close to the next one somebody simpler may come to be named in its place. */
 #define RUNNER_UP_CLOSE 1.05
 
@@ -35,7 +34,7 @@ static int seat(struct field *f, const struct mechanism *mech, enum mechanism_mo
 {
 	struct contender *c = &f->contenders[f->nr];
 
-	if (f->nr == CONTENDERS_MAX)
+	if (f->nr == FIELD_CONTENDERS_MAX)
 		return -ENOMEM;
 	*c = (struct contender){ .mech = mech,
 				 .work = &f->work,
@@ -76,9 +75,9 @@ int field_make(struct field *f, const unsigned *depths, size_t nr_depths,
 	int err = 0;
 
 	f->best = -1;
-	f->contenders = calloc(CONTENDERS_MAX, sizeof(*f->contenders));
-	f->scores = calloc(CONTENDERS_MAX, sizeof(*f->scores));
-	f->order = calloc(CONTENDERS_MAX, sizeof(*f->order));
+	f->contenders = calloc(FIELD_CONTENDERS_MAX, sizeof(*f->contenders));
+	f->scores = calloc(FIELD_CONTENDERS_MAX, sizeof(*f->scores));
+	f->order = calloc(FIELD_CONTENDERS_MAX, sizeof(*f->order));
 	if (!f->contenders || !f->scores || !f->order)
 		return -ENOMEM;
 	for (const struct mechanism *const *m = mechanisms_all(); *m && !err; m++) {

@@ -10,7 +10,8 @@
 #include "noise.h"
 #include "stats.h"
 
-#define FIELD_ROUNDS_MAX 100
+#define FIELD_ROUNDS_MAX     100
+#define FIELD_CONTENDERS_MAX 128
 
 /**
  * struct score - one contender's answer.

@@ -112,13 +112,19 @@ static void ranked_row(FILE *out, const struct field *f, size_t idx)
 	fputs("</tr>\n", out);
 }
 
-static void unranked_row(FILE *out, const struct contender *c)
+static void unranked_row(FILE *out, const struct field *f, size_t idx)
 {
+	const struct contender *c = &f->contenders[idx];
+	char reason[512];
+
 	fputs("<tr class=\"off\">", out);
 	element(out, "td", NULL, c->name);
-	element(out, "td", NULL, c->status == CONTENDER_VOID ? "void" : "cannot run");
+	element(out, "td", NULL,
+		c->status == CONTENDER_RAN  ? "no rank" :
+		c->status == CONTENDER_VOID ? "void" :
+					      "cannot run");
 	fputs("<td colspan=\"8\" class=\"say\">", out);
-	svg_text(out, c->reason);
+	svg_text(out, advice_reason(f, idx, reason, sizeof(reason)));
 	fputs("</td></tr>\n", out);
 }
 
@@ -133,7 +139,7 @@ static void table(FILE *out, const struct field *f)
 		if (f->scores[f->order[i]].rank)
 			ranked_row(out, f, f->order[i]);
 		else
-			unranked_row(out, &f->contenders[f->order[i]]);
+			unranked_row(out, f, f->order[i]);
 	}
 	fputs("</tbody></table></div>\n", out);
 }

@@ -193,25 +193,25 @@ static void row(FILE *out, const struct field *f, size_t idx)
 static void unranked(FILE *out, const struct field *f, enum contender_status status,
 		     const char *label)
 {
+	char first[512], other[512];
+
 	for (size_t i = 0; i < f->nr; i++) {
-		const struct contender *c = &f->contenders[i];
 		char line[1024] = "";
 		bool said = false;
 
-		if (c->status != status)
+		if (f->contenders[i].status != status || f->scores[i].rank)
 			continue;
-		for (size_t j = 0; j < i; j++)
-			said |= f->contenders[j].status == status &&
-				strcmp(f->contenders[j].reason, c->reason) == 0;
-		if (said)
-			continue;
-		for (size_t j = i; j < f->nr; j++) {
-			if (f->contenders[j].status == status &&
-			    strcmp(f->contenders[j].reason, c->reason) == 0)
-				join(line, sizeof(line), ", ", f->contenders[j].name);
+		advice_reason(f, i, first, sizeof(first));
+		for (size_t j = 0; j < f->nr && !said; j++) {
+			if (f->contenders[j].status != status || f->scores[j].rank ||
+			    strcmp(advice_reason(f, j, other, sizeof(other)), first) != 0)
+				continue;
+			said = j < i;
+			join(line, sizeof(line), ", ", f->contenders[j].name);
 		}
-		join(line, sizeof(line), ": ", c->reason);
-		paragraph(out, label, line);
+		join(line, sizeof(line), ": ", first);
+		if (!said)
+			paragraph(out, label, line);
 	}
 }
 
@@ -259,6 +259,7 @@ static void advise(FILE *out, const struct field *f)
 	}
 	if (*a.choose)
 		reasons(out, f);
+	unranked(out, f, CONTENDER_RAN, "no rank");
 	unranked(out, f, CONTENDER_VOID, "void");
 	unranked(out, f, CONTENDER_UNAVAILABLE, "cannot run");
 	paragraph(out, "noise", a.noise);
