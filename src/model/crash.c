@@ -61,8 +61,10 @@ static void reset_names(struct model_volume *volume)
 			if (entry->dir->pass != volume->pass)
 				point(volume, &entry->disk, NULL);
 			point(volume, &entry->cache, entry->disk);
-			if (entry->cache)
+			if (entry->cache) {
 				entry->cache->links++;
+				entry->cache->parent = entry->dir;
+			}
 			model_entry_settle(volume, entry);
 		}
 	}
@@ -92,6 +94,7 @@ int model_crash(struct model_volume *volume)
 	TAILQ_FOREACH(inode, &volume->inodes, all)
 	{
 		inode->links = 0;
+		inode->parent = NULL;
 		if (!err)
 			err = reset_content(volume, inode);
 	}

@@ -109,8 +109,12 @@ static void point(struct model_volume *volume, struct model_entry *entry, struct
 	struct model_inode *old = entry->cache;
 
 	entry->cache = model_inode_hold(inode);
-	if (inode)
+	if (old && old->parent == entry->dir)
+		old->parent = NULL;
+	if (inode) {
 		inode->links++;
+		inode->parent = entry->dir;
+	}
 	if (old)
 		old->links--;
 	model_inode_drop(volume, old);
@@ -206,8 +210,13 @@ int model_rename(struct model_volume *volume, struct model_entry *source, struct
 		return err;
 	}
 	other = exchange ? model_inode_hold(target->cache) : NULL;
-	point(volume, target, moved);
+	model_inode_hold(moved);
 	point(volume, source, other);
+	point(volume, target, moved);
+	moved->parent = dir;
+	if (other)
+		other->parent = source->dir;
+	model_inode_drop(volume, moved);
 	model_inode_drop(volume, other);
 	return 0;
 }

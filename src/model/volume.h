@@ -128,7 +128,8 @@ struct model_inode {
 	uint32_t links;
 	int64_t changed_ns; /* the caller's, as are the attributes */
 	struct model_attribute *attributes;
-	char *target; /* of a symbolic link */
+	char *target;		    /* of a symbolic link */
+	struct model_inode *parent; /* of a directory that has a name in the cache */
 	struct model_content cache;
 	struct model_content disk;
 	uint64_t next_position;
