@@ -93,6 +93,12 @@ static int begin_stalling(struct contender *c)
 	return 0;
 }
 
+/* As when another process of this user has taken the locked memory meanwhile. */
+static int begin_starved(struct contender *c)
+{
+	return c->block_ops ? contender_lacks_uring(c, -ENOMEM) : 0;
+}
+
 static const struct mechanism honest = { .name = "honest", .run = run_honest };
 static const struct mechanism liar = { .name = "liar", .run = run_liar };
 static const struct mechanism astray = { .name = "astray", .run = run_astray };
@@ -101,6 +107,9 @@ static const struct mechanism slow = { .name = "slow", .run = run_slow };
 static const struct mechanism stalling = { .name = "stalling",
 					   .begin = begin_stalling,
 					   .run = run_honest };
+static const struct mechanism starved = { .name = "starved",
+					  .begin = begin_starved,
+					  .run = run_honest };
 static const struct mechanism lacking = { .name = "lacking",
 					  .open = open_lacking,
 					  .run = run_honest };
@@ -246,6 +255,30 @@ static void who_fails_or_lacks_something_is_unavailable(void **state)
 	assert_int_equal(f->best, 0);
 }
 
+static void who_finds_no_locked_memory_is_told_what_to_raise(void **state)
+{
+	struct field *f = run_against(&starved, CACHE_WARM, MODE_BUFFERED);
+
+	(void)state;
+	assert_int_equal(f->contenders[1].status, CONTENDER_UNAVAILABLE);
+	assert_non_null(strstr(f->contenders[1].reason, "raise `ulimit -l`"));
+	assert_int_equal(f->scores[1].rank, 0);
+	assert_int_equal(f->best, 0);
+}
+
+static void want_of_memory_may_pass_and_nothing_else_does(void **state)
+{
+	unsigned tries = 0;
+
+	(void)state;
+	assert_false(contender_try_again(0, &tries));
+	assert_false(contender_try_again(-EPERM, &tries));
+	assert_int_equal(tries, 0);
+	assert_true(contender_try_again(-EAGAIN, &tries));
+	while (contender_try_again(-ENOMEM, &tries))
+		assert_in_range(tries, 1, 100);
+}
+
 static void who_is_slower_than_a_block_is_ranked_all_the_same(void **state)
 {
 	struct field *f = run_against(&slow, CACHE_WARM, MODE_BUFFERED);
@@ -296,6 +329,8 @@ int main(void)
 		TEST(who_fills_the_page_cache_is_void),
 		TEST(who_reads_other_bytes_is_void),
 		TEST(who_fails_or_lacks_something_is_unavailable),
+		TEST(who_finds_no_locked_memory_is_told_what_to_raise),
+		TEST(want_of_memory_may_pass_and_nothing_else_does),
 		TEST(who_is_slower_than_a_block_is_ranked_all_the_same),
 		TEST(who_holds_up_all_others_is_left_out_when_time_is_short),
 		TEST(a_short_file_of_the_users_is_refused),

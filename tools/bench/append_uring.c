@@ -17,8 +17,14 @@ static int uring_begin(struct contender *c)
 	static const struct uring_queue_opts opts = { .sq_entries = 4,
 						      .flags_wanted = URING_QUEUE_WANT };
 	int err = appender_begin(c);
+	unsigned tries = 0;
 
-	return err ? err : uring_queue_open(queue_of(c), &opts, NULL);
+	if (err)
+		return err;
+	do {
+		err = uring_queue_open(queue_of(c), &opts, NULL);
+	} while (contender_try_again(err, &tries));
+	return err ? contender_lacks_uring(c, err) : 0;
 }
 
 static void uring_end(struct contender *c)
@@ -45,10 +51,9 @@ static int uring_open(struct contender *c)
 	if (!s->executor)
 		return contender_lacks_errno(c, "its ring", -ENOMEM);
 	err = uring_begin(c);
-	if (err)
-		return contender_lacks_uring(c, err);
-	uring_queue_close(queue_of(c));
-	return 0;
+	if (!err)
+		uring_queue_close(queue_of(c));
+	return err;
 }
 
 /* Submits what is queued and waits for @nr completions, which must all succeed. */

@@ -3,8 +3,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "mechanisms.h"
+
+#define TRIES_MAX 50
 
 int contender_lacks(struct contender *c, const char *format, ...)
 {
@@ -30,10 +33,21 @@ int contender_lacks_uring(struct contender *c, int err)
 				       "or sysctl kernel.io_uring_disabled");
 	if (err == -ENOSYS)
 		return contender_lacks(c, "this kernel has no io_uring");
-	if (err == -ENOMEM)
-		return contender_lacks(c, "io_uring: the limit on locked memory is reached; raise "
-					  "`ulimit -l`");
+	if (err == -ENOMEM || err == -EAGAIN)
+		return contender_lacks(c, "io_uring: the limit on locked memory, which all "
+					  "processes of a user share, is reached; raise `ulimit "
+					  "-l`");
 	return contender_lacks_errno(c, "io_uring", err);
+}
+
+bool contender_try_again(int err, unsigned *tries)
+{
+	static const struct timespec pause = { .tv_nsec = 2000000 };
+
+	if ((err != -ENOMEM && err != -EAGAIN) || ++*tries > TRIES_MAX)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
 }
 
 void contender_void(struct contender *c, const char *format, ...)

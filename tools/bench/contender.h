@@ -135,6 +135,18 @@ int contender_lacks(struct contender *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /**
+ * contender_try_again - whether to make a ring once more, after a short sleep.
+ * @err: what making it came to.
+ * @tries: how often it was made anew; 0 at first.
+ *
+ * The kernel gives the locked memory of a closed ring back some 10 ms later, and all processes
+ * of a user share the limit: want of memory may pass. After 100 ms it counts as lasting.
+ *
+ * Return: true for -ENOMEM and -EAGAIN while there is hope.
+ */
+bool contender_try_again(int err, unsigned *tries);
+
+/**
  * contender_void - say what shows that it did not do what its name says; it is not ranked.
  * @c: the contender; the first reason stays.
  * @format: printf format of the reason.

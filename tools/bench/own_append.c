@@ -11,11 +11,13 @@ static int begin_on(struct contender *c, const char *backend)
 	struct sl_ring *ring;
 	int err = appender_begin(c);
 
-	if (!err)
-		err = own_ring_open(backend, 1, &ring);
-	if (!err)
-		s->executor = ring;
-	return err;
+	if (err)
+		return err;
+	err = own_ring_open(backend, 1, &ring);
+	if (err)
+		return own_ring_lacks(c, backend, err);
+	s->executor = ring;
+	return 0;
 }
 
 static void own_end(struct contender *c)

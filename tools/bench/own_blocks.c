@@ -74,13 +74,14 @@ static int own_begin(struct contender *c)
 	struct own *s = c->state;
 	int err = own_ring_open(s->backend, c->depth, &s->ring);
 
-	if (!err)
-		err = make_pool(c, s);
+	if (err)
+		return own_ring_lacks(c, s->backend, err);
+	err = make_pool(c, s);
 	if (!err)
 		err = sl_ring_keep(s->ring, c->fd);
 	if (err) {
 		own_end(c);
-		return err;
+		return own_ring_lacks(c, s->backend, err);
 	}
 	for (unsigned slot = 0; slot < c->depth; slot++)
 		s->op[slot] = (struct sl_op){ .done = completed, .user = s };

@@ -16,7 +16,20 @@ int own_ring_open(const char *backend, unsigned depth, struct sl_ring **ret_ring
 		.backend = backend,
 	};
 
-	return sl_ring_open(&opts, ret_ring);
+	unsigned tries = 0;
+	int err;
+
+	do {
+		err = sl_ring_open(&opts, ret_ring);
+	} while (contender_try_again(err, &tries));
+	return err;
+}
+
+int own_ring_lacks(struct contender *c, const char *backend, int err)
+{
+	if (strcmp(backend, "uring") == 0)
+		return contender_lacks_uring(c, err);
+	return contender_lacks_errno(c, "sl_ring_open", err);
 }
 
 int own_ring_try(struct contender *c, const char *backend)
@@ -24,10 +37,8 @@ int own_ring_try(struct contender *c, const char *backend)
 	struct sl_ring *ring;
 	int err = own_ring_open(backend, c->depth, &ring);
 
-	if (err && strcmp(backend, "uring") == 0)
-		return contender_lacks_uring(c, err);
 	if (err)
-		return contender_lacks_errno(c, "sl_ring_open", err);
+		return own_ring_lacks(c, backend, err);
 	sl_ring_close(ring);
 	return 0;
 }

@@ -20,6 +20,16 @@
 int own_ring_open(const char *backend, unsigned depth, struct sl_ring **ret_ring);
 
 /**
+ * own_ring_lacks - say why such a ring did not open.
+ * @c: the contender.
+ * @backend: as above.
+ * @err: of own_ring_open().
+ *
+ * Return: always -ENOSYS.
+ */
+int own_ring_lacks(struct contender *c, const char *backend, int err);
+
+/**
  * own_ring_try - see whether such a ring opens, and say what lacks.
  * @c: the contender.
  * @backend: as above.

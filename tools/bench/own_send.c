@@ -11,9 +11,10 @@ static int begin_on(struct contender *c, const char *backend)
 	struct sl_ring *ring;
 	int err = own_ring_open(backend, 2, &ring);
 
-	if (!err)
-		s->executor = ring;
-	return err;
+	if (err)
+		return own_ring_lacks(c, backend, err);
+	s->executor = ring;
+	return 0;
 }
 
 static void own_end(struct contender *c)

@@ -43,10 +43,14 @@ static int begin_on(struct contender *c, const char *backend)
 		.depth = crowd->nr,
 		.backend = backend,
 	};
-	int err = sl_ring_open(&opts, &s->ring);
+	unsigned tries = 0;
+	int err;
 
+	do {
+		err = sl_ring_open(&opts, &s->ring);
+	} while (contender_try_again(err, &tries));
 	if (err)
-		return err;
+		return own_ring_lacks(c, backend, err);
 	for (unsigned i = 0; !err && i < crowd->nr; i++) {
 		s->op[i] = (struct sl_op){ .done = reported, .user = s };
 		sl_op_poll(&s->op[i], crowd->fd[i], POLLIN);

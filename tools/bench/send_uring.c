@@ -18,7 +18,7 @@ static struct ring *ring_of(const struct contender *c)
 	return ((struct sender *)c->state)->executor;
 }
 
-static int ring_begin(struct contender *c)
+static int make_ring(struct contender *c)
 {
 	static const struct uring_queue_opts opts = { .sq_entries = 2 * SENDER_BUFFERS,
 						      .cq_entries = 8 * SENDER_BUFFERS,
@@ -39,6 +39,17 @@ static int ring_begin(struct contender *c)
 	return err < 0 ? err : 0;
 }
 
+static int ring_begin(struct contender *c)
+{
+	unsigned tries = 0;
+	int err;
+
+	do {
+		err = make_ring(c);
+	} while (contender_try_again(err, &tries));
+	return err ? contender_lacks_uring(c, err) : 0;
+}
+
 static void ring_end(struct contender *c)
 {
 	uring_queue_close(&ring_of(c)->q);
@@ -57,10 +68,9 @@ static int ring_open(struct contender *c, bool zero_copy)
 	r->zero_copy = zero_copy;
 	((struct sender *)c->state)->executor = r;
 	err = ring_begin(c);
-	if (err)
-		return contender_lacks_uring(c, err);
-	ring_end(c);
-	return 0;
+	if (!err)
+		ring_end(c);
+	return err;
 }
 
 static int open_copying(struct contender *c)

@@ -93,6 +93,9 @@ static int run_msg_zerocopy(struct contender *c, uint64_t nr)
 	if (!err)
 		err = release_messages(c, s, 0);
 	sender_account(c);
+	if (err == -ENOBUFS)
+		return contender_lacks(c, "the pages it sends from count as locked memory, whose "
+					  "limit is reached; raise `ulimit -l`");
 	return err;
 }
 

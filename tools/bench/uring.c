@@ -38,7 +38,7 @@ static int register_all(struct contender *c, struct uring *s)
 	return n < 0 ? n : 0;
 }
 
-static int ring_begin(struct contender *c)
+static int make_ring(struct contender *c)
 {
 	struct uring *s = c->state;
 	struct uring_queue_opts opts = {
@@ -58,6 +58,24 @@ static int ring_begin(struct contender *c)
 	if (err)
 		uring_queue_close(&s->q);
 	return err;
+}
+
+static int ring_begin(struct contender *c)
+{
+	const struct uring *s = c->state;
+	unsigned tries = 0;
+	int err;
+
+	do {
+		err = make_ring(c);
+	} while (contender_try_again(err, &tries));
+	if (err == -ENOMEM && s->registered)
+		return contender_lacks(c,
+				       "cannot register %zu KiB of buffers: the limit on locked "
+				       "memory, which all processes of a user share, is reached; "
+				       "raise `ulimit -l`",
+				       (size_t)c->depth * c->work->block_bytes / 1024);
+	return err ? contender_lacks_uring(c, err) : 0;
 }
 
 static bool is_poller(const char *tid)
@@ -127,15 +145,9 @@ static int ring_open(struct contender *c, bool registered, bool polled)
 	s->polled = polled;
 	c->copies = c->mode == MODE_DIRECT ? 0 : 1;
 	err = ring_begin(c);
-	if (err == -ENOMEM && registered)
-		return contender_lacks(c,
-				       "cannot register %zu KiB of buffers: the limit on locked "
-				       "memory is reached; raise `ulimit -l`",
-				       (size_t)c->depth * c->work->block_bytes / 1024);
-	if (err)
-		return contender_lacks_uring(c, err);
-	ring_end(c);
-	return 0;
+	if (!err)
+		ring_end(c);
+	return err;
 }
 
 static int open_plain(struct contender *c)

@@ -73,7 +73,7 @@ static struct sl_uring_sqe read_request(const struct contender *c, unsigned idx)
 
 typedef struct sl_uring_sqe request_fn(const struct contender *c, unsigned idx);
 
-static int ring_begin_with(struct contender *c, request_fn *request)
+static int make_ring(struct contender *c, request_fn *request)
 {
 	struct watcher *s = c->state;
 	const struct uring_queue_opts opts = { .sq_entries = RING_ENTRIES,
@@ -90,6 +90,17 @@ static int ring_begin_with(struct contender *c, request_fn *request)
 	if (err)
 		uring_queue_close(&s->q);
 	return err;
+}
+
+static int ring_begin_with(struct contender *c, request_fn *request)
+{
+	unsigned tries = 0;
+	int err;
+
+	do {
+		err = make_ring(c, request);
+	} while (contender_try_again(err, &tries));
+	return err ? contender_lacks_uring(c, err) : 0;
 }
 
 static int ring_begin_poll(struct contender *c)
