@@ -15,8 +15,7 @@ ninja -C "$build"
 
 export ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-# The promises about fork start threads in the child: that is what is tested.
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 suites=
 for suite in unit contract file sim net wal cli; do
 	[ ! -f "tests/$suite/meson.build" ] || suites="$suites --suite $suite"
