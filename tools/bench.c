@@ -1,5 +1,6 @@
 /* bench.c: `sluice bench [PATH]`: options, the file under test, one workload after the other. */
 #include <errno.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -565,8 +566,11 @@ int bench_main(int argc, char **argv)
 		.example = "  sluice bench .\n  sluice bench --only read-cached,read-direct "
 			   "--html report.html /var/lib\n",
 	};
-	int code, first = cli_parse(&command, argc, argv, &code);
+	int code, first;
 
+	/* Only what characters are: numbers keep their point, messages their language. */
+	setlocale(LC_CTYPE, "");
+	first = cli_parse(&command, argc, argv, &code);
 	if (first < 0)
 		return code;
 	if (first < argc)

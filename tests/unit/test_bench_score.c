@@ -1,10 +1,12 @@
 /* test_bench_score.c: from made-up rounds to preference order, verdicts and sentences. */
+#include <locale.h>
 #include <math.h>
 #include <string.h>
 
 #include "tests/support/harness.h"
 #include "tools/bench/advice.h"
 #include "tools/bench/field.h"
+#include "tools/bench/glyph.h"
 #include "tools/bench/random.h"
 
 #define CONTENDERS 4
@@ -217,6 +219,34 @@ static void numbers_have_three_digits_and_a_unit(void **state)
 	assert_string_equal(advice_count(INFINITY, buf), "-");
 }
 
+static void ratios_fit_their_column(void **state)
+{
+	const struct stats_interval near = { 1.016, 0.984, 1.05, 9 };
+	const struct stats_interval wide = { 4.93, 1.68, 104.77, 9 };
+	const struct stats_interval huge = { 123456, 9999.4, 999999, 9 };
+	char buf[64];
+
+	(void)state;
+	assert_string_equal(advice_ratio(&near, "", buf, sizeof(buf)), "1.02 [0.98–1.05]");
+	assert_string_equal(advice_ratio(&wide, "×", buf, sizeof(buf)), "4.93× [1.68–105]");
+	assert_string_equal(advice_ratio(&huge, "", buf, sizeof(buf)), "123k [9999–1000k]");
+}
+
+static void signs_are_those_of_the_locale(void **state)
+{
+	const char *text = "★ 1.02 µs 1.5× [0.9–2] · ±3 % é";
+	char buf[64], tiny[4];
+
+	(void)state;
+	assert_non_null(setlocale(LC_CTYPE, "C"));
+	assert_string_equal(glyph_text(text, buf, sizeof(buf)), "* 1.02 us 1.5x [0.9-2] - +-3 % é");
+	assert_string_equal(glyph_text("abcdef", tiny, sizeof(tiny)), "abc");
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		SKIP("no locale C.UTF-8 here");
+	assert_ptr_equal(glyph_text(text, buf, sizeof(buf)), text);
+	setlocale(LC_CTYPE, "C");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +260,8 @@ int main(void)
 		TEST(noise_is_admitted),
 		TEST(nobody_left_means_no_advice),
 		TEST(numbers_have_three_digits_and_a_unit),
+		TEST(ratios_fit_their_column),
+		TEST(signs_are_those_of_the_locale),
 	};
 
 	return RUN_TESTS(tests);

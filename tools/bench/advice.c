@@ -44,13 +44,28 @@ const char *advice_count(double v, char *buf)
 	return buf;
 }
 
+/* At most five columns, so that three of them fit a column of the table. */
+static const char *factor(double v, char *buf)
+{
+	if (v >= 9999.5)
+		snprintf(buf, 24, "%.0fk", v / 1000);
+	else
+		snprintf(buf, 24, "%.*f", digits_after_point(v), v);
+	return buf;
+}
+
+const char *advice_ratio(const struct stats_interval *r, const char *sign, char *buf, size_t size)
+{
+	char median[24], low[24], high[24];
+
+	snprintf(buf, size, "%s%s [%s–%s]", factor(r->median, median), sign, factor(r->low, low),
+		 factor(r->high, high));
+	return buf;
+}
+
 static const char *ratio_words(const struct stats_interval *r, char *buf, size_t size)
 {
-	if (r->median >= 9.95)
-		snprintf(buf, size, "%.0f× [%.0f–%.0f]", r->median, r->low, r->high);
-	else
-		snprintf(buf, size, "%.2f× [%.2f–%.2f]", r->median, r->low, r->high);
-	return buf;
+	return advice_ratio(r, "×", buf, size);
 }
 
 const char *advice_reason(const struct field *f, size_t idx, char *buf, size_t size)

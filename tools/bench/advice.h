@@ -56,4 +56,15 @@ const char *advice_duration(double ns, char *buf);
  */
 const char *advice_count(double v, char *buf);
 
+/**
+ * advice_ratio - "1.02 [0.98-1.05]", "57.1 [49.9-105]": three digits each.
+ * @r: borrowed.
+ * @sign: what follows the median, "" or "×".
+ * @buf: written, UTF-8.
+ * @size: of @buf; 32 hold any ratio below a million in 18 columns.
+ *
+ * Return: @buf.
+ */
+const char *advice_ratio(const struct stats_interval *r, const char *sign, char *buf, size_t size);
+
 #endif

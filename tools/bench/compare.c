@@ -15,6 +15,7 @@
 #include "advice.h"
 #include "compare.h"
 #include "field.h"
+#include "glyph.h"
 
 #define FILE_BYTES_MAX (64u << 20)
 #define SCHEMA	       1
@@ -160,6 +161,19 @@ struct printer {
 	size_t nr;
 };
 
+/* Everything about a change but its verdict. */
+static void change_words(const struct change *change, char *buf, size_t size)
+{
+	char before[24], after[24], ratio[64];
+
+	advice_duration(change->before_ns, before);
+	advice_duration(change->after_ns, after);
+	/* "µ" has a byte more than it has columns: the numbers are padded by hand. */
+	snprintf(buf, size, "%s %-30s %*s -> %*s  %s", change->was_best ? "★" : " ",
+		 change->contender, strstr(before, "µ") ? 9 : 8, before, strstr(after, "µ") ? 9 : 8,
+		 after, advice_ratio(&change->ratio, "×", ratio, sizeof(ratio)));
+}
+
 static void print_change(void *ctx, const struct change *change)
 {
 	static const enum term_style styles[] = {
@@ -169,19 +183,15 @@ static void print_change(void *ctx, const struct change *change)
 		[STATS_INCONCLUSIVE] = TERM_DIM,
 	};
 	struct printer *p = ctx;
-	char before[24], after[24];
+	char line[256], buf[256];
 
 	if (!p->workload || strcmp(p->workload, change->workload) != 0)
 		fprintf(p->out, "\n%s%s%s\n", term_style(p->out, TERM_BOLD), change->workload,
 			term_style(p->out, TERM_PLAIN));
 	p->workload = change->workload;
 	p->nr++;
-	/* "µ" has a byte more than it has columns: the numbers are padded by hand. */
-	fprintf(p->out, "%s %-30s %*s -> %*s  %.2f× [%.2f–%.2f]  %s%s%s\n",
-		change->was_best ? "★" : " ", change->contender,
-		strstr(advice_duration(change->before_ns, before), "µ") ? 9 : 8, before,
-		strstr(advice_duration(change->after_ns, after), "µ") ? 9 : 8, after,
-		change->ratio.median, change->ratio.low, change->ratio.high,
+	change_words(change, line, sizeof(line));
+	fprintf(p->out, "%s  %s%s%s\n", glyph_text(line, buf, sizeof(buf)),
 		term_style(p->out, styles[change->verdict]), stats_verdict_word(change->verdict),
 		term_style(p->out, TERM_PLAIN));
 }
@@ -200,6 +210,7 @@ static void print_origin(FILE *out, const char *word, const struct jsonread *run
 bool compare_print(FILE *out, const struct jsonread *before, const struct jsonread *after)
 {
 	struct printer p = { .out = out };
+	char star[8];
 	bool worse;
 
 	fprintf(out, "CPU per operation, later run against earlier one, [95 %% interval]\n");
@@ -209,7 +220,8 @@ bool compare_print(FILE *out, const struct jsonread *before, const struct jsonre
 	if (p.nr == 0)
 		fprintf(out, "\nno contender ran in both\n");
 	else if (worse)
-		fprintf(out, "\na recommended contender (★) takes more CPU than before\n");
+		fprintf(out, "\na recommended contender (%s) takes more CPU than before\n",
+			glyph_text("★", star, sizeof(star)));
 	return worse;
 }
 

@@ -97,9 +97,8 @@ static void ranked_row(FILE *out, const struct field *f, size_t idx)
 	fprintf(out, "<tr%s>", (int)idx == f->best ? " class=\"best\"" : "");
 	element(out, "td", NULL, c->name);
 	element(out, "td", NULL, advice_duration(s->cpu_ns.median, buf));
-	snprintf(buf, sizeof(buf), "%.2f [%.2f–%.2f]", s->ratio.median, s->ratio.low,
-		 s->ratio.high);
-	element(out, "td", NULL, (int)idx == f->best ? "1" : buf);
+	element(out, "td", NULL,
+		(int)idx == f->best ? "1" : advice_ratio(&s->ratio, "", buf, sizeof(buf)));
 	element(out, "td", NULL, advice_count(s->ops_per_s, buf));
 	element(out, "td", NULL, advice_duration(s->p50_ns, buf));
 	element(out, "td", NULL, advice_duration(s->p99_ns, buf));

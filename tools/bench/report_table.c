@@ -5,6 +5,7 @@
 #include "tools/term.h"
 
 #include "advice.h"
+#include "glyph.h"
 #include "report.h"
 
 #define NAME_WIDTH 29
@@ -28,23 +29,41 @@ static void pad(FILE *out, int nr)
 		fputc(' ', out);
 }
 
+static void say(FILE *out, const char *text)
+{
+	char buf[1024];
+
+	fputs(glyph_text(text, buf, sizeof(buf)), out);
+}
+
 static void left(FILE *out, const char *text, int width)
 {
+	char buf[128];
+
+	text = glyph_text(text, buf, sizeof(buf));
 	fputs(text, out);
 	pad(out, width - columns(text));
 }
 
+/* What is too wide pushes on what follows: numbers never run together. */
 static void right(FILE *out, const char *text, int width)
 {
-	pad(out, width - columns(text));
+	char buf[128];
+	int missing;
+
+	text = glyph_text(text, buf, sizeof(buf));
+	missing = width - columns(text);
+	pad(out, missing > 1 ? missing : 1);
 	fputs(text, out);
 }
 
 /* Prints "label  text", the text wrapped and indented under itself. */
 static void paragraph(FILE *out, const char *label, const char *text)
 {
+	char buf[1024];
 	int at = INDENT;
 
+	text = glyph_text(text, buf, sizeof(buf));
 	fprintf(out, "  %s%-10s%s", term_style(out, TERM_DIM), label, term_style(out, TERM_PLAIN));
 	while (*text) {
 		size_t len = strcspn(text, " ");
@@ -89,7 +108,8 @@ void bench_report_table_head(FILE *out, const struct report *r)
 	snprintf(part, sizeof(part), "%u CPUs · %.1f GiB", m->cores,
 		 (double)m->memory_bytes / (1u << 30));
 	join(line, sizeof(line), " · ", part);
-	fprintf(out, "%s\n", line);
+	say(out, line);
+	fputc('\n', out);
 	if (r->file_bytes)
 		fprintf(out, "%s of %s\n", plan_bytes(r->file_bytes, size),
 			r->file_is_ours ?
@@ -150,14 +170,9 @@ static const char *mark_of(const struct field *f, size_t idx)
 
 static const char *ratio_column(const struct score *s, bool best, char *buf, size_t size)
 {
-	const struct stats_interval *r = &s->ratio;
-
-	if (best)
-		snprintf(buf, size, "1.00            ");
-	else if (r->median >= 9.95)
-		snprintf(buf, size, "%.0f [%.0f–%.0f]", r->median, r->low, r->high);
-	else
-		snprintf(buf, size, "%.2f [%.2f–%.2f]", r->median, r->low, r->high);
+	if (!best)
+		return advice_ratio(&s->ratio, "", buf, size);
+	snprintf(buf, size, "1.00            ");
 	return buf;
 }
 
@@ -172,7 +187,7 @@ static void row(FILE *out, const struct field *f, size_t idx)
 		fprintf(out, "%s%s", term_style(out, TERM_BOLD), term_style(out, TERM_GREEN));
 	else if (c->dropped)
 		fputs(term_style(out, TERM_DIM), out);
-	fputs(mark_of(f, idx), out);
+	say(out, mark_of(f, idx));
 	left(out, c->name, NAME_WIDTH);
 	right(out, advice_duration(s->cpu_ns.median, buf), 9);
 	right(out, ratio_column(s, best, buf, sizeof(buf)), 18);
