@@ -25,8 +25,10 @@ class Report:
         """Adds one program of the test log."""
         name = test["name"].split(":", 1)[-1].replace(" / ", "/")
         output = test.get("stdout", "")
-        plan = re.search(r"^1\.\.(\d+)", output, re.M)
-        if plan:
+        plan = re.search(r"^1\.\.(\d+)[ \t]*(?:#[ \t]*SKIP\b[ \t]*(.*))?", output, re.M)
+        if plan and plan.group(1) == "0":
+            self.skip(name, (plan.group(2) or "").strip())
+        elif plan:
             self.add_tap(name, test, output, int(plan.group(1)))
         elif test["result"] == "OK":
             self.passed += 1

@@ -33,6 +33,8 @@ CASES = [
      "1..2\n# SKIP-REASON r\nnot ok 1 # SKIP a\nnot ok 2 # SKIP b\n", (0, 1, 1)),
     ("a program that stops early fails once more", "ERROR", "1..3\nok 1 - a\n", (1, 1, 0)),
     ("a program that dies after its last test fails", "ERROR", "1..1\nok 1 - a\n", (1, 1, 0)),
+    ("a plan of no tests is one skip", "SKIP", "1..0 # SKIP needs root\n", (0, 0, 1)),
+    ("a plan of no tests needs a reason", "SKIP", "1..0\n", (0, 1, 0)),
     ("a whole program skipped keeps its reason", "SKIP", "no loop devices\n", (0, 0, 1)),
 ]
 
