@@ -78,10 +78,10 @@ struct uring {
 	struct sl_ring *ring;
 	uint32_t inflight;
 	uint32_t inflight_max;
-	uint32_t disk;	  /* of those, transfers whose wait is I/O wait */
-	uint32_t raising; /* of those, writes that could raise SIGPIPE here */
-	uint32_t cancels; /* entries of cancel_data in use */
-	uint32_t wake_nr; /* completions that end any wait */
+	uint32_t disk;	      /* of those, transfers whose wait is I/O wait */
+	uint32_t raising;     /* of those, writes that could raise SIGPIPE here */
+	uint32_t cancels;     /* entries of cancel_data in use */
+	uint32_t wake_nr;     /* completions that end any wait */
 	uint32_t min_wait_us; /* 0: the kernel cannot gather a batch for a time */
 	uint64_t wait_ns;     /* ... so it is gathered by hand for so long */
 	bool multishot;
