@@ -347,9 +347,16 @@ void pool_unwait(struct sl_slot *slot)
 	slot_list_remove(&slot->pool->starved, slot);
 }
 
+/* Where the kernel gives a buffer only when data is there, an op that goes on may wait
+ * without one and leave it to the next: all go on, and those that find none come back. */
+static uint32_t feed_max(const struct sl_buf_pool *pool)
+{
+	return pool->free_nr && pool->backend_id >= 0 ? UINT32_MAX : pool->free_nr;
+}
+
 static void feed(struct sl_ring *ring, struct sl_buf_pool *pool)
 {
-	for (uint32_t nr = pool->free_nr; nr && pool->starved.head; nr--) {
+	for (uint32_t nr = feed_max(pool); nr && pool->starved.head; nr--) {
 		struct sl_slot *slot = slot_list_pop(&pool->starved);
 
 		ring->starved--;
