@@ -508,7 +508,7 @@ struct sl_ring_class_opts {
  *
  * When room frees, the parked op goes first whose class has used the least of
  * the ring for its shares; within a class the order is FIFO. Use is counted in
- * bytes, at least 4096 for each op.
+ * bytes, at least 4096 for each op; a class that was idle saves up no claim.
  *
  * Context: owner thread, also from a callback.
  * Return: 0; -EINVAL for a class or number out of bounds; -EPERM or -ESTALE.

@@ -136,7 +136,8 @@ struct sl_backend {
 	 * ended all; forked: free this process's copy and touch nothing shared. */
 	void (*close)(void *state, bool forked);
 	int (*start)(void *state, struct sl_slot *slot);
-	/* Never fails for want of room; the slot's event follows. */
+	/* Never fails for want of room; the slot's event follows, or was posted
+	 * already and is not dispatched yet: then there is nothing to do. */
 	void (*cancel)(void *state, struct sl_slot *slot);
 	/* Pushes out what was started and cancelled, without waiting; may reap. */
 	int (*flush)(void *state);
