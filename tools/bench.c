@@ -10,11 +10,10 @@
 #include <unistd.h>
 
 #include "tools/bench/clock.h"
-#include "tools/bench/compare.h"
 #include "tools/bench/crowd.h"
 #include "tools/bench/mechanisms.h"
 #include "tools/bench/plan.h"
-#include "tools/bench/report.h"
+#include "tools/bench/output.h"
 #include "tools/bench/runner.h"
 #include "tools/bench/sink.h"
 #include "tools/cli.h"
@@ -28,15 +27,15 @@
 
 struct bench {
 	/* the command line */
-	const char *path, *qd, *html_path, *save_path, *compare_path;
+	const char *path, *qd;
 	uint64_t file_bytes, block_bytes, budget_ns, seed;
-	bool json, list, size_given;
+	bool list, size_given;
+	struct output output;
 	struct plan plan;
 
 	/* the run */
 	uint64_t begin_ns;
 	bool path_is_file;
-	struct jsonread *before; /* --compare */
 	struct datafile file;
 	struct report report;
 	struct term_progress progress;
@@ -256,11 +255,6 @@ static int make_fields(struct bench *b)
 	return nr ? 0 : -ENODATA;
 }
 
-static bool quiet_stdout(const struct bench *b)
-{
-	return b->json;
-}
-
 static int run_fields(struct bench *b)
 {
 	noise_begin(&b->report.noise);
@@ -270,143 +264,11 @@ static int run_fields(struct bench *b)
 		if (err)
 			return cli_fail_errno(b->report.fields[i].work.name, err, NULL);
 		b->report.nr++;
-		if (!quiet_stdout(b))
+		if (!b->output.json)
 			bench_report_table_field(stdout, &b->report.fields[i]);
 	}
 	noise_end(&b->report.noise);
 	b->report.seconds = (double)(clock_now_ns() - b->begin_ns) / 1e9;
-	return CLI_DONE;
-}
-
-/* Bad news: not one workload came to an answer. */
-static int verdict_of_run(const struct bench *b)
-{
-	for (size_t i = 0; i < b->report.nr; i++) {
-		const struct field *f = &b->report.fields[i];
-
-		if (f->best >= 0 && f->state != FIELD_TOO_NOISY)
-			return CLI_DONE;
-	}
-	return CLI_BAD;
-}
-
-static int write_to(const char *path, const struct report *r,
-		    int (*write_report)(FILE *out, const struct report *r))
-{
-	FILE *out = fopen(path, "we");
-	int err;
-
-	if (!out)
-		return cli_fail_errno(path, errno, NULL);
-	err = write_report(out, r);
-	if (fclose(out) != 0 || err)
-		return cli_fail(CLI_IO, path, "cannot write", "is the disk full?");
-	return CLI_DONE;
-}
-
-/* The run as a saved one would be read back. */
-static int as_saved(const struct bench *b, struct jsonread **ret_run)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	int err;
-
-	if (!out)
-		return -ENOMEM;
-	err = bench_report_json(out, &b->report);
-	if (fclose(out) != 0 && !err)
-		err = -ENOMEM;
-	if (!err)
-		err = jsonread_parse(text, len, ret_run);
-	free(text);
-	return err;
-}
-
-static int load_run(const char *path, struct jsonread **ret_run)
-{
-	int err = compare_load(path, ret_run);
-
-	if (err == -EILSEQ || err == -E2BIG || err == -EBADMSG)
-		return cli_fail(CLI_USAGE, path, "not a saved run of this version",
-				"name a file written by `sluice bench --save`");
-	return err ? cli_fail_errno(path, err, NULL) : CLI_DONE;
-}
-
-static int say_changes(const struct bench *b, const struct jsonread *before,
-		       const struct jsonread *after)
-{
-	bool worse = false;
-
-	if (!b->json)
-		worse = compare_print(stdout, before, after);
-	else if (compare_json(stdout, before, after, &worse) < 0)
-		return CLI_IO;
-	return worse ? CLI_BAD : CLI_DONE;
-}
-
-static int compare_files(const struct bench *b)
-{
-	struct jsonread *before = NULL, *after = NULL;
-	int code = load_run(b->compare_path, &before);
-
-	if (code == CLI_DONE)
-		code = load_run(b->path, &after);
-	if (code == CLI_DONE)
-		code = say_changes(b, before, after);
-	jsonread_free(before);
-	jsonread_free(after);
-	return code;
-}
-
-static int compare_with_saved(struct bench *b)
-{
-	struct jsonread *after = NULL;
-	int err = as_saved(b, &after), code;
-
-	if (err)
-		return cli_fail_errno("--compare", err, NULL);
-	if (!b->json)
-		putchar('\n');
-	code = say_changes(b, b->before, after);
-	jsonread_free(after);
-	return code;
-}
-
-static int report_run(struct bench *b)
-{
-	int err = CLI_DONE;
-
-	/* What went wrong with the output is said by cli_finish(). */
-	if (b->json && !b->before)
-		err = bench_report_json(stdout, &b->report) ? CLI_IO : CLI_DONE;
-	else if (!b->json)
-		bench_report_table_foot(stdout, &b->report);
-	if (!err && b->save_path)
-		err = write_to(b->save_path, &b->report, bench_report_json);
-	if (!err && b->html_path)
-		err = write_to(b->html_path, &b->report, bench_report_html);
-	if (!err && b->before)
-		return compare_with_saved(b);
-	return err ? err : verdict_of_run(b);
-}
-
-/* Half a minute of work must not end at a path that could never be written. */
-static int check_output(const char *path)
-{
-	char parent[4096];
-	char *slash;
-
-	if (!path || access(path, W_OK) == 0)
-		return CLI_DONE;
-	if (errno != ENOENT)
-		return cli_fail_errno(path, errno, NULL);
-	snprintf(parent, sizeof(parent), "%s", path);
-	slash = strrchr(parent, '/');
-	if (slash)
-		slash[slash == parent] = '\0';
-	if (access(slash ? parent : ".", W_OK | X_OK) < 0)
-		return cli_fail_errno(path, errno, NULL);
 	return CLI_DONE;
 }
 
@@ -415,9 +277,7 @@ static int run(struct bench *b)
 	int err = look_at_path(b);
 
 	if (!err)
-		err = check_output(b->html_path);
-	if (!err)
-		err = check_output(b->save_path);
+		err = output_check(&b->output);
 	if (!err && plan_needs_file(&b->plan))
 		err = b->path_is_file ? use_file(b) : make_file(b);
 	if (!err && plan_needs_file(&b->plan) && b->block_bytes > b->file_bytes)
@@ -429,10 +289,10 @@ static int run(struct bench *b)
 	b->report.file_bytes = plan_needs_file(&b->plan) ? b->file_bytes : 0;
 	b->report.file_is_ours = !b->path_is_file;
 	b->report.seed = b->seed;
-	if (!quiet_stdout(b))
+	if (!b->output.json)
 		bench_report_table_head(stdout, &b->report);
 	err = run_fields(b);
-	return err ? err : report_run(b);
+	return err ? err : output_write(&b->output, &b->report);
 }
 
 /* -- the command line ---------------------------------------------------------------------- */
@@ -489,11 +349,11 @@ static int start(struct bench *b)
 	bool is_file = stat(b->path, &st) == 0 && S_ISREG(st.st_mode);
 	int err;
 
-	if (b->compare_path && is_file)
-		return compare_files(b);
+	if (b->output.compare_path && is_file)
+		return output_compare(&b->output, b->path);
 	b->begin_ns = clock_now_ns();
 	b->plan.read_only = is_file;
-	err = b->compare_path ? load_run(b->compare_path, &b->before) : CLI_DONE;
+	err = output_load(&b->output);
 	if (!err)
 		err = check_block(b);
 	if (!err)
@@ -511,7 +371,7 @@ static int start(struct bench *b)
 	if (err)
 		return cli_fail_errno("contenders", err, NULL);
 	catch_signals();
-	term_progress_begin(&b->progress, b->json && !term_is_tty(stderr));
+	term_progress_begin(&b->progress, b->output.json && !term_is_tty(stderr));
 	err = run(b);
 	term_progress_end(&b->progress);
 	return err;
@@ -520,7 +380,7 @@ static int start(struct bench *b)
 static void finish(struct bench *b)
 {
 	datafile_shut(&b->file);
-	jsonread_free(b->before);
+	jsonread_free(b->output.before);
 	for (size_t i = 0; b->report.fields && i < b->plan.nr; i++)
 		field_free(&b->report.fields[i]);
 	free(b->report.fields);
@@ -546,10 +406,12 @@ int bench_main(int argc, char **argv)
 		  "these workloads and contenders; * matches" },
 		{ "full", CLI_FLAG, &b.plan.full, NULL,
 		  "every depth and every contender, none dropped" },
-		{ "json", CLI_FLAG, &b.json, NULL, "write one JSON object and nothing else" },
-		{ "html", CLI_STRING, &b.html_path, "FILE", "write a page with charts as well" },
-		{ "save", CLI_STRING, &b.save_path, "FILE", "keep the run, for --compare" },
-		{ "compare", CLI_STRING, &b.compare_path, "FILE",
+		{ "json", CLI_FLAG, &b.output.json, NULL,
+		  "write one JSON object and nothing else" },
+		{ "html", CLI_STRING, &b.output.html_path, "FILE",
+		  "write a page with charts as well" },
+		{ "save", CLI_STRING, &b.output.save_path, "FILE", "keep the run, for --compare" },
+		{ "compare", CLI_STRING, &b.output.compare_path, "FILE",
 		  "compare with a saved run: this one, or the saved run named as PATH" },
 		{ "seed", CLI_COUNT, &b.seed, "N", "of offsets and orders (1)" },
 		{ "list", CLI_FLAG, &b.list, NULL, "name the workloads and contenders" },
