@@ -98,6 +98,7 @@ struct uring {
 	uint64_t native;
 	int wake_fd;  /* -1 with wake_by_message */
 	int ready_fd; /* -1: nobody watches us from another loop */
+	bool ready_once; /* ... and the kernel tells it once per registration */
 
 	struct msghdr *messages; /* by slot index, for vectors on sockets */
 	uint64_t *cancel_data;	 /* by slot index; 0: none */
