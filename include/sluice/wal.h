@@ -120,7 +120,8 @@ struct sl_wal_opts {
  *
  * Read what was recovered with a reader from sl_wal_info.first_lsn on. A log is
  * created under another name and renamed when it is complete and durable.
- * Nothing is written to a log that is refused.
+ * Nothing is written to a log that is refused. One that is full opens, so that
+ * it can be read and truncated; its epoch begins with the next append.
  *
  * Context: owner thread, not from a callback; sleeps; allocates.
  * Return: 0, or
@@ -128,7 +129,7 @@ struct sl_wal_opts {
  * -ENOENT without SL_WAL_CREATE; -EBUSY when another holds the log, or from a
  * callback; -EILSEQ when the file is no log; -EOPNOTSUPP when it is of a later
  * version; -EBADMSG when acknowledged records are damaged or missing (see
- * sl_wal_check()); -ENOSPC when there is no room to begin; -ENOMEM;
+ * sl_wal_check()); -ENOSPC when there is no room to create it; -ENOMEM;
  * -EIO when a part of it cannot be read; or what opening, writing or syncing
  * answered.
  */

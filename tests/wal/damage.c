@@ -1,4 +1,4 @@
-/* damage.c: bytes that are torn, stale, zeroed, misplaced or foreign are never a record, and told. */
+/* damage.c: bytes that are torn, stale, zeroed, misplaced or foreign are no record, and told. */
 #include "tests.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* segments.c: segments are made ready ahead, used again, told to the archiver; a full log says so. */
+/* segments.c: segments are made ready ahead, used again, told to the archiver; readers; kills. */
 #include "tests.h"
 
 #include <signal.h>
@@ -94,6 +94,38 @@ void a_full_log_refuses_a_record_before_it_takes_it(void **state)
 	assert_int_equal(sl_wal_truncate(wal, wal_test_info(wal).tail_lsn), 0);
 	wal_test_append(ring, wal, nr, 1500);
 	assert_int_equal(sl_wal_flush(wal), 0);
+	sl_wal_close(wal);
+	sl_ring_close(ring);
+}
+
+void a_full_log_opens_and_can_be_truncated(void **state)
+{
+	struct sl_wal_opts opts = wal_test_opts();
+	struct sl_ring *ring = wal_test_ring();
+	const char *path = wal_test_path();
+	struct sl_wal *wal;
+	uint32_t epoch;
+
+	(void)state;
+	opts.segments_max = 2;
+	/* Every opening takes a block, until there is none. */
+	for (unsigned opening = 0; opening < 20; opening++) {
+		wal = wal_test_open(ring, path, &opts);
+		epoch = wal_test_info(wal).epoch;
+		sl_wal_close(wal);
+	}
+	wal = wal_test_open(ring, path, &opts);
+	assert_int_equal(sl_wal_append(wal, "x", 1, NULL), -ENOSPC);
+	assert_int_equal(sl_wal_flush(wal), 0);
+	assert_int_equal(wal_test_read(wal, 0, 0, 100), 0);
+	assert_int_equal(sl_wal_truncate(wal, wal_test_info(wal).durable_lsn), 0);
+	wal_test_append(ring, wal, 0, 100);
+	assert_int_equal(sl_wal_flush(wal), 0);
+	sl_wal_close(wal);
+	/* All records of the older epochs are gone; their numbers stay taken. */
+	wal = wal_test_open(ring, path, &opts);
+	assert_true(wal_test_info(wal).epoch > epoch);
+	assert_int_equal(wal_test_read(wal, 0, 0, 100), 1);
 	sl_wal_close(wal);
 	sl_ring_close(ring);
 }

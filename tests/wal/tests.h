@@ -23,6 +23,7 @@
 	X(truncated_segments_are_used_again)                           \
 	X(what_is_truncated_may_only_be_durable)                       \
 	X(a_full_log_refuses_a_record_before_it_takes_it)              \
+	X(a_full_log_opens_and_can_be_truncated)                       \
 	X(segments_are_kept_until_they_are_archived)                   \
 	X(a_reader_follows_the_tail)                                   \
 	X(a_reader_begins_where_it_is_told)                            \

@@ -6,7 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BYTES_MAX 65536
+#define BYTES_MAX  65536
+#define BLOCK_FULL (4096 - 32) /* a record that fills a block */
 
 struct sl_ring *wal_test_ring(void)
 {
@@ -52,6 +53,9 @@ uint32_t wal_test_record(uint64_t nr, uint32_t max, unsigned char *bytes)
 	uint64_t state = nr;
 	uint32_t len = (uint32_t)(support_random(&state) % (max + 1));
 
+	/* Often enough the next one begins at a block. */
+	if (max > BLOCK_FULL && nr % 4 == 0)
+		len = BLOCK_FULL;
 	if (len < sizeof(nr))
 		len = sizeof(nr);
 	memcpy(bytes, &nr, sizeof(nr));

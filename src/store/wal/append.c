@@ -184,10 +184,28 @@ int wal_append_kind(struct sl_wal *wal, enum sl_wal_kind kind, const struct iove
 	return 0;
 }
 
+int wal_begin_epoch(struct sl_wal *wal)
+{
+	int rc;
+
+	if (wal->epoch_lsn == UINT64_MAX) {
+		rc = wal_append_kind(wal, SL_WAL_EPOCH, NULL, 0, &wal->epoch_lsn);
+		if (rc < 0)
+			return rc;
+		wal->wanted = wal->tail;
+	}
+	if (wal->durable > wal->epoch_lsn)
+		return 0;
+	wal_write(wal);
+	return wal->error ? wal->error : -EAGAIN;
+}
+
 int sl_wal_appendv(struct sl_wal *wal, const struct iovec *iov, unsigned nr, uint64_t *ret_lsn)
 {
-	int rc = wal_append_kind(wal, SL_WAL_DATA, iov, nr, ret_lsn);
+	int rc = wal->durable > wal->epoch_lsn ? 0 : wal_begin_epoch(wal);
 
+	if (rc == 0)
+		rc = wal_append_kind(wal, SL_WAL_DATA, iov, nr, ret_lsn);
 	if (rc == 0)
 		wal->stats.records++;
 	return rc;

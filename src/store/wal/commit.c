@@ -114,7 +114,6 @@ static void write_done(struct sl_file *file, struct sl_file_req *req)
 	if (req->res < 0) {
 		wal_fail(wal, (int)req->res);
 	} else if (!wal->error) {
-		wal->durable = wal_normal(&wal->shape, buffer->start + buffer->used);
 		if (buffer->waits.nr) {
 			wal->stats.commits += buffer->waits.nr;
 			finish_all(wal, &buffer->waits, 0);
@@ -123,6 +122,8 @@ static void write_done(struct sl_file *file, struct sl_file_req *req)
 		wal->stats.write_bytes += buffer->used;
 		wal->head = (wal->head + 1) % wal->opts.buffers;
 		wal->count--;
+		/* The rest of a segment that was left has nothing to wait for. */
+		wal->durable = wal->count ? wal_oldest(wal)->start : wal->tail;
 		wal->room_news = true;
 	}
 	wal_settle(wal);
@@ -135,7 +136,7 @@ int wal_write(struct sl_wal *wal)
 
 	if (!buffer || wal->writing || wal->settling || wal->error)
 		return 0;
-	if (!buffer->sealed && (wal->wanted <= buffer->start || hold_back(wal, buffer)))
+	if (!wal_is_asked_for(wal) || (!buffer->sealed && hold_back(wal, buffer)))
 		return 0;
 	wal_buffer_seal(wal, buffer);
 	wal->write.buf = buffer->mem;
@@ -217,7 +218,8 @@ int sl_wal_commit(struct sl_wal *wal, struct sl_wal_wait *wait)
 	if (wait->lsn < wal->durable)
 		return 1;
 	buffer = buffer_of(wal, wait->lsn);
-	SL_ASSERT(buffer);
+	if (!buffer)
+		return -EINVAL;
 	end = buffer->waits.tail;
 	waits_push(&buffer->waits, wait);
 	if (wait->lsn >= wal->wanted)

@@ -16,8 +16,9 @@
  *      is durable, its blocks are written.
  *  L4. A segment is made ready only when the one before its predecessor is
  *      durable in full. Recovery may thus find one segment behind the end, no more.
- *  L5. error is set once; from then on nothing is written, and whoever waits is told.
- *  L6. Callbacks of the user run from wal_settle() alone, which is never nested.
+ *  L5. The record of an epoch is durable before any other of that epoch is put in.
+ *  L6. error is set once; from then on nothing is written, and whoever waits is told.
+ *  L7. Callbacks of the user run from wal_settle() alone, which is never nested.
  */
 #ifndef SLUICE_STORE_WAL_LOG_H
 #define SLUICE_STORE_WAL_LOG_H
@@ -62,6 +63,7 @@ struct sl_wal {
 	struct sl_wal_opts opts;
 	uint32_t epoch;
 	int32_t error;
+	uint64_t epoch_lsn; /* of its record; UINT64_MAX while there was no room for it */
 
 	/* what was appended */
 	struct wal_buffer *buffers;
@@ -129,10 +131,22 @@ static inline struct wal_buffer *wal_newest(struct sl_wal *wal)
 	return wal->count ? &wal->buffers[(wal->head + wal->count - 1) % wal->opts.buffers] : NULL;
 }
 
+/* Whether there is a write to come even if nobody asks any more. */
+static inline bool wal_is_asked_for(const struct sl_wal *wal)
+{
+	const struct wal_buffer *oldest = &wal->buffers[wal->head];
+
+	return !wal->error && wal->count && (oldest->sealed || wal->wanted > oldest->start);
+}
+
 /* Fills the last block of a buffer: nothing more is put in. */
 void wal_buffer_seal(struct sl_wal *wal, struct wal_buffer *buffer);
 
-/* A record of any kind, without data: the log's own. */
+/* Begins the epoch: 0 when its record is durable, -EAGAIN while it is on its way,
+ * or why there is no room for it. */
+int wal_begin_epoch(struct sl_wal *wal);
+
+/* A record of any kind. */
 int wal_append_kind(struct sl_wal *wal, enum sl_wal_kind kind, const struct iovec *iov, unsigned nr,
 		    uint64_t *ret_lsn);
 

@@ -146,7 +146,8 @@ static int adopt(struct sl_wal *wal, const struct wal_scan *scan)
 	wal->first = wal_seq_start(&wal->shape, wal->first_seq);
 	wal->truncated = wal->first;
 	wal->archived = wal->first;
-	wal->epoch = scan->cursor.epoch + 1;
+	wal->epoch = scan->report->epoch + 1;
+	wal->epoch_lsn = UINT64_MAX;
 	wal->recovered = scan->cursor.pos;
 	wal->durable = scan->cursor.pos;
 	wal->tail = wal_normal(&wal->shape, sl_round_up(scan->cursor.pos, wal->shape.block_bytes));
@@ -215,25 +216,25 @@ static int run_prepare(struct sl_wal *wal)
 	return wal->error;
 }
 
-/* A new epoch, durable before anything else is appended. */
+static bool is_moving(const struct sl_wal *wal)
+{
+	return wal->writing || wal->preparing != WAL_PREPARE_IDLE || sl_ring_inflight(wal->ring);
+}
+
+/* A new epoch, durable before anything else is appended. A log that is full opens
+ * all the same, or it could never be truncated: the epoch begins with the first
+ * append then. */
 static int begin_epoch(struct sl_wal *wal)
 {
-	int rc = 0;
+	int rc;
 
-	if (wal_seq(&wal->shape, wal->tail) > wal->newest_seq) {
-		/* All before the tail is durable, or dead. */
-		uint64_t ended = wal->durable;
-
-		wal->durable = wal->tail;
-		rc = run_prepare(wal);
-		wal->durable = ended;
+	while ((rc = wal_begin_epoch(wal)) == -EAGAIN && is_moving(wal)) {
+		rc = sl_ring_run(wal->ring, 0);
+		if (rc < 0)
+			return rc;
 	}
-	if (rc == 0 && wal_seq(&wal->shape, wal->tail) > wal->newest_seq)
-		rc = wal->prepare_err ? wal->prepare_err : -EAGAIN;
-	if (rc == 0)
-		rc = wal_append_kind(wal, SL_WAL_EPOCH, NULL, 0, NULL);
-	if (rc == 0)
-		rc = sl_wal_flush(wal);
+	if (rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG)
+		return 0;
 	return rc == 0 ? run_prepare(wal) : rc;
 }
 
@@ -286,15 +287,10 @@ int sl_wal_open(struct sl_ring *ring, int dirfd, const char *path, const struct 
 
 /* ---- closing ------------------------------------------------------------------------ */
 
-static bool is_asked_for(const struct sl_wal *wal)
-{
-	return !wal->error && wal->wanted > wal->durable && wal->count;
-}
-
 static bool is_busy(const struct sl_wal *wal)
 {
 	return wal->writing || wal->preparing != WAL_PREPARE_IDLE || wal->done.head ||
-	       sl_op_busy(&wal->delay) || is_asked_for(wal);
+	       sl_op_busy(&wal->delay) || wal_is_asked_for(wal);
 }
 
 static void run_to_end(struct sl_wal *wal)

@@ -146,7 +146,7 @@ static bool is_hopeless(const struct sl_wal_reader *reader)
 {
 	const struct sl_wal *wal = reader->wal;
 
-	return reader->cursor.pos >= wal->durable && !wal->writing && wal->wanted <= wal->durable &&
+	return reader->cursor.pos >= wal->durable && !wal->writing && !wal_is_asked_for(wal) &&
 	       !sl_file_req_busy(&reader->req);
 }
 

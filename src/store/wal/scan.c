@@ -109,6 +109,9 @@ static int read_segment_header(struct wal_scan *scan, uint32_t slot)
 	entry->seq = header.seq;
 	entry->first_seq = header.first_seq;
 	entry->slots = header.slots;
+	/* The records of an epoch may all be truncated: its number must stay taken. */
+	if (header.epoch > scan->report->epoch)
+		scan->report->epoch = header.epoch;
 	if (header.slots > scan->nr_slots)
 		return damaged(scan, scan->source->size, "the file was cut: segments are missing");
 	if (header.seq > scan->newest_seq) {
@@ -430,7 +433,8 @@ int wal_scan_run(struct wal_scan *scan, sl_wal_record_fn *fn, void *ctx)
 	if (rc)
 		return rc;
 	scan->report->end_lsn = scan->cursor.pos;
-	scan->report->epoch = scan->cursor.epoch;
+	if (scan->cursor.epoch > scan->report->epoch)
+		scan->report->epoch = scan->cursor.epoch;
 	rc = search_behind(scan);
 	if (rc < 0)
 		return rc;

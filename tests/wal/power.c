@@ -1,0 +1,318 @@
+/*
+ * power.c: power cuts in the simulator, thousands of them, each followed by recovery.
+ *
+ * A run is a world with one log. In each of its lives the log is opened, read
+ * and appended to by several committers until the power is cut: at any moment,
+ * while it is opened and recovered too. What must hold after every recovery:
+ *
+ *  - every record that was acknowledged, in whatever life, is there;
+ *  - there is no record that was not appended, no half, none twice;
+ *  - they are in order, from one not after the last truncation;
+ *  - what one recovery has found the next one finds too.
+ *
+ * A run that fails prints what replays it: SLUICE_SEED, and the number of the run.
+ */
+#include "wal_support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sluice/sim.h>
+
+#define CUTS_WANTED 10500
+#define LIVES	    6
+#define COMMITTERS  3
+#define RECORD_MAX  5000
+
+struct run {
+	struct sl_sim *sim;
+	struct sl_ring *ring;
+	struct sl_wal *wal;
+	uint64_t state; /* of the run's own chance */
+	uint64_t next_nr;
+	uint64_t last_lsn;  /* of what was appended in this life */
+	uint64_t acked;	    /* records before it are acknowledged */
+	uint64_t truncated; /* records from it on are needed */
+	const char *wrong;
+	struct sl_op cut;
+	struct {
+		struct sl_wal_wait wait;
+		uint64_t nr;
+	} committers[COMMITTERS];
+};
+
+struct tally {
+	uint64_t cuts;
+	uint64_t cuts_in_recovery;
+	uint64_t recoveries;
+	uint64_t records;
+};
+
+static const char *const profiles[] = { "posix", "ext4", "xfs", "btrfs" };
+
+static uint64_t chance(struct run *run, uint64_t below)
+{
+	return support_random(&run->state) % below;
+}
+
+static void wrong(struct run *run, const char *what)
+{
+	if (!run->wrong)
+		run->wrong = what;
+}
+
+static bool has_power(const struct run *run)
+{
+	return sl_sim_has_power(run->sim, 0);
+}
+
+/* ---- the cut ------------------------------------------------------------------------- */
+
+static void cut_now(struct sl_ring *ring, struct sl_op *op)
+{
+	struct run *run = op->user;
+
+	(void)ring;
+	if (op->res == 0)
+		sl_sim_power_cut(run->sim, 0);
+}
+
+/* The power goes within the next so many nanoseconds. */
+static void plan_cut(struct run *run, uint64_t within_ns)
+{
+	int64_t when = sl_ring_clock(run->ring) + 1 + (int64_t)chance(run, within_ns);
+
+	memset(&run->cut, 0, sizeof(run->cut));
+	sl_op_timer(&run->cut, when, 0);
+	run->cut.done = cut_now;
+	run->cut.user = run;
+	if (sl_ring_submit(run->ring, &run->cut) < 0)
+		wrong(run, "no timer");
+}
+
+/* ---- a life -------------------------------------------------------------------------- */
+
+/* Reads all that the log holds; it must be what the run remembers. */
+static void check_records(struct run *run)
+{
+	static unsigned char bytes[RECORD_MAX + 1];
+	struct sl_wal_reader *reader = NULL;
+	struct sl_wal_record record;
+	uint64_t nr = UINT64_MAX;
+	int rc;
+
+	if (sl_wal_reader_open(run->wal, NULL, &reader) < 0) {
+		wrong(run, "no reader");
+		return;
+	}
+	while ((rc = sl_wal_reader_next(reader, 0, &record)) == 0 && !run->wrong) {
+		uint64_t found = UINT64_MAX;
+		uint32_t len;
+
+		if (record.len >= sizeof(found))
+			memcpy(&found, record.data, sizeof(found));
+		if (nr == UINT64_MAX && found <= run->truncated)
+			nr = found;
+		len = wal_test_record(nr, RECORD_MAX, bytes);
+		if (found != nr)
+			wrong(run, "a record is out of order, or comes too late");
+		else if (record.len != len || memcmp(record.data, bytes, len) != 0)
+			wrong(run, "a record is not what was appended");
+		nr++;
+	}
+	sl_wal_reader_close(reader);
+	if (!has_power(run) || run->wrong)
+		return;
+	if (nr == UINT64_MAX)
+		nr = run->truncated;
+	if (rc != -EAGAIN)
+		wrong(run, "the reader fails");
+	else if (nr < run->acked)
+		wrong(run, "an acknowledged record is gone");
+	else if (nr > run->next_nr)
+		wrong(run, "there is a record that was never appended");
+	/* What was recovered is acknowledged; the others are gone for good. */
+	run->acked = nr;
+	run->next_nr = nr;
+}
+
+static void go_on(struct run *run, struct sl_wal_wait *wait);
+
+static void told(struct sl_wal *wal, struct sl_wal_wait *wait)
+{
+	struct run *run = wait->user;
+
+	(void)wal;
+	if (wait->res < 0) {
+		if (has_power(run))
+			wrong(run, "a commit fails with the power on");
+		return;
+	}
+	for (unsigned i = 0; i < COMMITTERS; i++) {
+		if (&run->committers[i].wait == wait && run->committers[i].nr >= run->acked)
+			run->acked = run->committers[i].nr + 1;
+	}
+	if (chance(run, 8) == 0 && sl_wal_truncate(run->wal, wait->lsn) == 0) {
+		for (unsigned i = 0; i < COMMITTERS; i++) {
+			if (&run->committers[i].wait == wait &&
+			    run->committers[i].nr > run->truncated)
+				run->truncated = run->committers[i].nr;
+		}
+	}
+	go_on(run, wait);
+}
+
+/* Appends a few records and commits the last one. */
+static void go_on(struct run *run, struct sl_wal_wait *wait)
+{
+	static unsigned char bytes[RECORD_MAX + 1];
+	uint64_t lsn = 0, nr = 0;
+	int rc = 0;
+
+	for (uint64_t i = chance(run, 3) + 1; i && rc == 0; i--) {
+		uint32_t len = wal_test_record(run->next_nr, RECORD_MAX, bytes);
+
+		rc = sl_wal_append(run->wal, bytes, len, &lsn);
+		if (rc == 0)
+			nr = run->next_nr++;
+		if (rc == 0)
+			run->last_lsn = lsn;
+	}
+	if (rc < 0 && rc != -EAGAIN && rc != -ENOSPC && has_power(run))
+		wrong(run, "an append fails with the power on");
+	if (!lsn)
+		return;
+	for (unsigned i = 0; i < COMMITTERS; i++) {
+		if (&run->committers[i].wait == wait)
+			run->committers[i].nr = nr;
+	}
+	wait->lsn = lsn;
+	wait->done = told;
+	wait->user = run;
+	rc = sl_wal_commit(run->wal, wait);
+	if (rc < 0 && has_power(run))
+		wrong(run, "a commit is refused with the power on");
+}
+
+/* Appends until the power goes. */
+static void work(struct run *run)
+{
+	memset(run->committers, 0, sizeof(run->committers));
+	while (has_power(run) && !run->wrong) {
+		for (unsigned i = 0; i < COMMITTERS; i++) {
+			if (!run->committers[i].wait.busy)
+				go_on(run, &run->committers[i].wait);
+		}
+		/* A log that is full of what is needed: all of it was only a test. */
+		if (has_power(run) && sl_ring_inflight(run->ring) <= 1) {
+			struct sl_wal_info info = wal_test_info(run->wal);
+
+			if (info.durable_lsn > run->last_lsn) {
+				sl_wal_truncate(run->wal, info.durable_lsn);
+				run->acked = run->next_nr;
+				run->truncated = run->next_nr;
+			}
+		}
+		sl_ring_run(run->ring, 0);
+	}
+}
+
+static int open_log(struct run *run, uint32_t block)
+{
+	struct sl_wal_opts opts = {
+		.flags = SL_WAL_CREATE | (chance(run, 4) ? 0 : SL_WAL_BUFFERED),
+		.buffers = 2 + (uint32_t)chance(run, 3),
+		.segments_max = 5,
+		.block_bytes = block,
+		.buffer_bytes = 2 * block,
+		.segment_bytes = 5 * (uint64_t)block,
+		.log_id = 7,
+	};
+
+	return sl_wal_open(run->ring, AT_FDCWD, "log", &opts, &run->wal);
+}
+
+/* From power to no power. */
+static void live(struct run *run, struct tally *tally, unsigned life)
+{
+	bool early = life > 0 && chance(run, 3) == 0;
+	int rc;
+
+	run->wal = NULL;
+	run->last_lsn = 0;
+	if (sl_sim_ring_open(run->sim, 0, NULL, &run->ring) < 0) {
+		wrong(run, "no ring");
+		return;
+	}
+	plan_cut(run, early ? 3000000 : 30000000);
+	rc = open_log(run, 4096);
+	if (rc < 0 && has_power(run)) {
+		printf("# open: %s\n", sl_err_name(rc));
+		wrong(run, "the log does not open");
+	}
+	if (rc == 0) {
+		check_records(run);
+		tally->recoveries += has_power(run);
+		work(run);
+	} else {
+		tally->cuts_in_recovery += life > 0;
+	}
+	sl_wal_close(run->wal);
+	if (has_power(run))
+		sl_sim_power_cut(run->sim, 0);
+	sl_ring_close(run->ring);
+	sl_sim_restart(run->sim, 0);
+}
+
+static void run_one(uint64_t seed, uint64_t nr, struct tally *tally)
+{
+	struct sl_sim_opts opts = {
+		.seed = seed + nr,
+		.profile = profiles[nr % 4],
+		.sector = nr / 4 % 2 ? 4096 : 512,
+	};
+	struct run run = { .state = seed + nr };
+	struct sl_sim_info info;
+
+	assert_int_equal(sl_sim_create(&opts, &run.sim), 0);
+	for (unsigned life = 0; life < LIVES && !run.wrong; life++)
+		live(&run, tally, life);
+	sl_sim_info(run.sim, &info);
+	tally->cuts += info.cuts;
+	tally->records += run.acked;
+	sl_sim_destroy(run.sim);
+	if (run.wrong) {
+		printf("# %s: SLUICE_SEED=%llu SLUICE_WAL_RUN=%llu, profile %s, sector %u\n",
+		       run.wrong, (unsigned long long)seed, (unsigned long long)nr, opts.profile,
+		       opts.sector);
+		fail();
+	}
+}
+
+static void ten_thousand_power_cuts_lose_nothing_that_was_acknowledged(void **state)
+{
+	const char *only = getenv("SLUICE_WAL_RUN");
+	uint64_t seed = support_seed();
+	struct tally tally = { 0 };
+
+	(void)state;
+	for (uint64_t nr = only ? strtoull(only, NULL, 0) : 0; tally.cuts < CUTS_WANTED; nr++) {
+		run_one(seed, nr, &tally);
+		if (only)
+			return;
+	}
+	printf("# %llu power cuts, %llu of them in a recovery; %llu recoveries, %llu records\n",
+	       (unsigned long long)tally.cuts, (unsigned long long)tally.cuts_in_recovery,
+	       (unsigned long long)tally.recoveries, (unsigned long long)tally.records);
+	assert_true(tally.cuts_in_recovery > CUTS_WANTED / 20);
+	assert_true(tally.recoveries > CUTS_WANTED / 4);
+	assert_true(tally.records > CUTS_WANTED);
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(ten_thousand_power_cuts_lose_nothing_that_was_acknowledged),
+};
+
+int main(void)
+{
+	return RUN_TESTS(tests);
+}
