@@ -141,6 +141,21 @@ def echoes(examples):
     return problems
 
 
+def finds_the_lost_value(examples):
+    """Without its sync the store loses a value, and the line printed makes the same run again."""
+    answer = examples.run("kv_sim")
+    yield from outcome(answer, 1)
+    replay = answer.stdout.decode().partition("SLUICE_SIM='")[2].partition("'")[0]
+    if not replay:
+        yield f"it said {answer.stdout!r}"
+        return
+    examples.env["SLUICE_SIM"] = replay
+    if examples.run("kv_sim").stdout != answer.stdout:
+        yield f"'{replay}' is another run"
+    del examples.env["SLUICE_SIM"]
+    yield from outcome(examples.run("kv_sim", "--careful"))
+
+
 def refusals(examples):
     """A missing file is an error with a message, not a crash."""
     for name, arguments in (("copy", ("/nonexistent", examples.path("x"))), ("scan", ("/nonexistent",)),
@@ -171,6 +186,8 @@ def main():
         tap.check("append appends, and says how far it is durable", list(appends(examples)))
         tap.check("echo serves several connections beside idle ones", echoes(examples))
         tap.check("notify receives every message once", list(notifies(examples)))
+        tap.check("kv_sim finds the sync that is missing, and nothing when it is there",
+                  list(finds_the_lost_value(examples)))
         tap.check("what cannot be opened is said", list(refusals(examples)))
     tap.done()
 

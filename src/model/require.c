@@ -66,7 +66,7 @@ static void mark_entries(const struct model_volume *volume, const struct model_o
 		op->name.source->pass = volume->pass;
 }
 
-/* ---- backwards ---------------------------------------------------------------------------- */
+/* ---- backwards ---------------------------------------------------------------------- */
 
 /* What the ops behind need. */
 struct need {
@@ -127,7 +127,7 @@ void model_want_required(struct model_volume *volume)
 	}
 }
 
-/* ---- forwards ----------------------------------------------------------------------------- */
+/* ---- forwards ----------------------------------------------------------------------- */
 
 /* What was lost so far. */
 struct lost {

@@ -11,7 +11,7 @@
 
 #include "model/volume.h"
 
-/* ---- from the list to the disk --------------------------------------------------------------- */
+/* ---- from the list to the disk ------------------------------------------------------ */
 
 /* Older versions of sectors that are on the disk now must not get there later. */
 static void supersede(struct model_volume *volume, struct model_op *op, unsigned sectors)
@@ -138,7 +138,7 @@ static int settle_wanted(struct model_volume *volume)
 	return err;
 }
 
-/* ---- what a sync names ----------------------------------------------------------------------- */
+/* ---- what a sync names -------------------------------------------------------------- */
 
 struct sync {
 	struct model_inode *inode;

@@ -173,7 +173,7 @@ struct model_volume {
 	uint64_t pass;
 };
 
-/* ---- volume.c: making, holding, letting go ---------------------------------------------- */
+/* ---- volume.c: making, holding, letting go ------------------------------------------ */
 
 /* 0, -EINVAL for an odd sector, -ENOMEM. */
 int model_volume_create(const struct model_volume_opts *opts, struct model_volume **ret_volume);
@@ -193,7 +193,7 @@ struct model_op *model_op_add(struct model_volume *volume, uint8_t kind, struct 
 /* Forgets an op, whatever became of it. */
 void model_op_forget(struct model_volume *volume, struct model_op *op);
 
-/* ---- content.c: bytes of one life -------------------------------------------------------- */
+/* ---- content.c: bytes of one life --------------------------------------------------- */
 
 struct model_page *model_content_page(const struct model_content *content, uint64_t idx);
 /* Makes room for a page number. */
@@ -207,7 +207,7 @@ int model_content_copy(struct model_volume *volume, struct model_content *to,
 uint64_t model_content_read(const struct model_content *content, uint64_t off, void *buf,
 			    uint64_t len);
 
-/* ---- data.c: files ------------------------------------------------------------------------ */
+/* ---- data.c: files ------------------------------------------------------------------ */
 
 /* Bytes read from the cache. */
 uint64_t model_read(const struct model_inode *inode, uint64_t off, void *buf, uint64_t len);
@@ -228,7 +228,7 @@ int model_drop_cache(struct model_volume *volume, struct model_inode *inode);
 /* Flips a bit, in the cache and on the disk. */
 int model_rot(struct model_volume *volume, struct model_inode *inode, uint64_t bit);
 
-/* ---- name.c: directories ------------------------------------------------------------------ */
+/* ---- name.c: directories ------------------------------------------------------------ */
 
 /* The entry that names something now, or NULL. */
 struct model_entry *model_lookup(struct model_volume *volume, struct model_inode *dir,
@@ -245,7 +245,7 @@ struct model_entry *model_entry_from(struct model_inode *dir, uint64_t position)
 /* Frees an entry that nothing needs any more. */
 void model_entry_settle(struct model_volume *volume, struct model_entry *entry);
 
-/* ---- sync.c: what becomes durable --------------------------------------------------------- */
+/* ---- sync.c: what becomes durable --------------------------------------------------- */
 
 /* Up to which op things have been done. */
 static inline uint64_t model_now(const struct model_volume *volume)
@@ -267,7 +267,7 @@ void model_lose(struct model_volume *volume, struct model_inode *inode,
 /* Puts an op, or the chosen part of it, on the disk and forgets it. */
 int model_op_settle(struct model_volume *volume, struct model_op *op, unsigned kept);
 
-/* ---- require.c: what one op needs of others -------------------------------------------------- */
+/* ---- require.c: what one op needs of others ----------------------------------------- */
 
 /* Wants what the ops wanted require. */
 void model_want_required(struct model_volume *volume);
@@ -275,7 +275,7 @@ void model_want_required(struct model_volume *volume);
  * that was not all of them. */
 bool model_keep_legal(struct model_volume *volume);
 
-/* ---- choice.c: what a crash leaves --------------------------------------------------------- */
+/* ---- choice.c: what a crash leaves -------------------------------------------------- */
 
 enum model_class {
 	MODEL_ALL,    /* nothing is lost */

@@ -5,7 +5,7 @@
 #define PAGES  4
 #define SEEDS  2000
 
-/* ---- what a cut does to a machine ------------------------------------------------------------- */
+/* ---- what a cut does to a machine --------------------------------------------------- */
 
 static unsigned ended;
 

@@ -161,7 +161,7 @@ static void check_row(const struct row *row)
 	end();
 }
 
-/* ---- scenarios ------------------------------------------------------------------------------ */
+/* ---- scenarios ---------------------------------------------------------------------- */
 
 /* A file that was there, content and name, before the story begins. */
 static struct model_inode *old_file(struct model_inode *dir, const char *name)
@@ -350,7 +350,7 @@ static void overwritten(void)
 	fill(old_file(volume->root, "f"), 0, 'n');
 }
 
-/* ---- the table ------------------------------------------------------------------------------ */
+/* ---- the table ---------------------------------------------------------------------- */
 
 #define SAME(measured, among)                     \
 	{ measured, among }, { measured, among }, \

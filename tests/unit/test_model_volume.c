@@ -174,7 +174,7 @@ static void pending_ops_are_bounded_by_writing_back_the_oldest(void **state)
 	end();
 }
 
-/* ---- random programs ---------------------------------------------------------------------- */
+/* ---- random programs ---------------------------------------------------------------- */
 
 static const char *const names[FILES] = { "a", "b", "c", "d" };
 static struct model_inode *dirs[2];

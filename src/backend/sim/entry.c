@@ -57,7 +57,7 @@ static int add_new(const struct sim_task *task, const struct sim_path *path,
 	return err;
 }
 
-/* ---- open -------------------------------------------------------------------------------------- */
+/* ---- open --------------------------------------------------------------------------- */
 
 static int check_how(const struct sl_open_how *how)
 {

@@ -3,8 +3,9 @@
  * shrink.c - many seeds until one fails, and then the smallest failing run.
  *
  * Faults are left out in ever smaller groups (Zeller and Hildebrandt's delta
- * debugging, TSE '02), then the power cut is moved to earlier ops by halves. A
- * run is kept when it fails, whatever it fails with.
+ * debugging, TSE '02), then the power cut is moved to earlier ops by halves; it
+ * is never left out, since the program may run until then. A run is kept when it
+ * fails, whatever it fails with.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,11 +85,8 @@ static void leave_faults_out(struct shrink *shrink)
 
 static void cut_earlier(struct shrink *shrink)
 {
-	struct sim_script less = shrink->best;
+	struct sim_script less;
 
-	less.cut = 0;
-	if (!shrink->best.cut || try(shrink, &less))
-		return;
 	for (uint64_t step = shrink->best.cut / 2; step; step /= 2) {
 		for (;;) {
 			less = shrink->best;

@@ -59,7 +59,7 @@ int sim_stream_join(struct sim_socket *a, struct sim_socket *b)
 	return 0;
 }
 
-/* ---- addresses ------------------------------------------------------------------------------ */
+/* ---- addresses ---------------------------------------------------------------------- */
 
 static struct sockaddr_in *inet(struct sim_address *address)
 {

@@ -75,14 +75,14 @@ enum sim_segment_kind {
 	SIM_RESET_SEGMENT
 };
 
-/* ---- socket.c --------------------------------------------------------------------------- */
+/* ---- socket.c ----------------------------------------------------------------------- */
 struct sim_socket *sim_socket_new(struct sim_machine *machine, int family);
 void sim_socket_drop(struct sim_socket *socket);
 struct sim_socket *sim_socket_hold(struct sim_socket *socket);
 /* Joins two ends; 0 or -ENOMEM. */
 int sim_stream_join(struct sim_socket *a, struct sim_socket *b);
 
-/* ---- stream.c ---------------------------------------------------------------------------- */
+/* ---- stream.c ----------------------------------------------------------------------- */
 /* Sends something to the peer: at once within a machine by AF_UNIX, else as a
  * segment on the link. 0 or -ENOMEM. */
 int sim_segment_send(struct sim_socket *from, enum sim_segment_kind kind,

@@ -1,43 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /* stat.c - STAT: what statx(2) would say of a simulated file. */
+#include <fcntl.h>
 #include <limits.h>
-#include <linux/fcntl.h>
-#include <linux/stat.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backend/sim/world.h"
-
-/* inode(7); <linux/stat.h> has it only without a C library. */
-#define MODE_SOCKET 0140000
+#include "sys/statx.h"
 
 #define FLAGS_KNOWN (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)
 
 int64_t sim_stat_fill(const struct sim_machine *machine, const struct model_inode *inode,
 		      void *statx)
 {
-	const struct statx_timestamp time = {
-		.tv_sec = inode->changed_ns / 1000000000,
-		.tv_nsec = (uint32_t)(inode->changed_ns % 1000000000),
+	const struct sl_sys_statx_time time = {
+		.sec = inode->changed_ns / 1000000000,
+		.nsec = (uint32_t)(inode->changed_ns % 1000000000),
 	};
-	struct statx *stx = statx;
+	struct sl_sys_statx *stx = statx; /* the kernel's layout, as is the caller's */
 
 	memset(stx, 0, sizeof(*stx));
-	stx->stx_mask = STATX_BASIC_STATS;
-	stx->stx_blksize = MODEL_PAGE_BYTES;
-	stx->stx_nlink = inode->links;
-	stx->stx_mode = (uint16_t)inode->mode;
-	stx->stx_ino = inode->number;
-	stx->stx_size = inode->target ? strlen(inode->target) : inode->cache.size;
+	stx->mask = SL_STATX_BASIC;
+	stx->blksize = MODEL_PAGE_BYTES;
+	stx->nlink = inode->links;
+	stx->mode = (uint16_t)inode->mode;
+	stx->ino = inode->number;
+	stx->size = inode->target ? strlen(inode->target) : inode->cache.size;
 	for (uint64_t i = 0; i < inode->cache.nr; i++)
-		stx->stx_blocks += inode->cache.page[i] ? MODEL_PAGE_BYTES / 512 : 0;
-	stx->stx_atime = stx->stx_mtime = stx->stx_ctime = time;
-	stx->stx_dev_minor = machine->number + 1;
+		stx->blocks += inode->cache.page[i] ? MODEL_PAGE_BYTES / 512 : 0;
+	stx->atime = stx->mtime = stx->ctime = time;
+	stx->dev_minor = machine->number + 1;
 	return 0;
 }
 
 static int64_t stat_socket(const struct sim_machine *machine, void *statx)
 {
-	const struct model_inode none = { .mode = MODE_SOCKET | 0777, .links = 1 };
+	const struct model_inode none = { .mode = S_IFSOCK | 0777, .links = 1 };
 
 	return sim_stat_fill(machine, &none, statx);
 }

@@ -30,7 +30,7 @@ static const struct sl_sim_link *link_of(const struct sim_segment *segment)
 			->links[segment->from->machine->number][segment->to->machine->number];
 }
 
-/* ---- arrival --------------------------------------------------------------------------------- */
+/* ---- arrival ------------------------------------------------------------------------ */
 
 static void append(struct sim_socket *socket, const unsigned char *bytes, uint32_t len)
 {

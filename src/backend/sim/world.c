@@ -179,7 +179,7 @@ void sl_sim_info(const struct sl_sim *sim, struct sl_sim_info *ret_info)
 	ret_info->now_ns = sim->now_ns;
 }
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time --------------------------------------------------------------------------- */
 
 void sim_wake(struct sl_sim *sim, struct sim_tasks *queue)
 {

@@ -44,7 +44,7 @@ struct sim_machine;
 struct sim_ring;
 struct sim_socket;
 
-/* ---- events.c ----------------------------------------------------------------------------- */
+/* ---- events.c ----------------------------------------------------------------------- */
 
 enum sim_event_kind {
 	SIM_TASK,
@@ -81,7 +81,7 @@ static inline int64_t sim_events_next_ns(const struct sim_events *events)
 void sim_events_purge(struct sim_events *events, bool (*matches)(struct sim_event *, void *),
 		      void *ctx);
 
-/* ---- tasks: ops in flight ------------------------------------------------------------------ */
+/* ---- tasks: ops in flight ----------------------------------------------------------- */
 
 TAILQ_HEAD(sim_tasks, sim_task);
 TAILQ_HEAD(sim_segments, sim_segment);
@@ -102,7 +102,7 @@ struct sim_task {
 	bool sent; /* zero-copy: the first of its events is out */
 };
 
-/* ---- ring.c --------------------------------------------------------------------------------- */
+/* ---- ring.c ------------------------------------------------------------------------- */
 
 struct sim_ring {
 	LIST_ENTRY(sim_ring) of_machine;
@@ -130,7 +130,7 @@ struct sim_door {
 	char name[8];
 };
 
-/* ---- handles.c ------------------------------------------------------------------------------ */
+/* ---- handles.c ---------------------------------------------------------------------- */
 
 enum sim_handle_kind {
 	SIM_FREE = 0,
@@ -158,7 +158,7 @@ void sim_handle_close(struct sim_handle *handle);
 void sim_handles_close_all(struct sim_machine *machine);
 int sim_handle_describe(const struct sim_handle *handle, struct sl_desc *ret_desc);
 
-/* ---- the world -------------------------------------------------------------------------------- */
+/* ---- the world ---------------------------------------------------------------------- */
 
 struct sim_lock {
 	struct sim_lock *next;
@@ -216,7 +216,7 @@ struct sl_sim {
 	struct sl_sim_info info;
 };
 
-/* ---- world.c ---------------------------------------------------------------------------------- */
+/* ---- world.c ------------------------------------------------------------------------ */
 
 static inline struct sim_machine *sim_machine(struct sl_sim *sim, unsigned number)
 {
@@ -232,7 +232,7 @@ bool sim_advance(struct sl_sim *sim, int64_t until_ns);
 /* Puts all tasks of a queue back into the event queue, due now, in their order. */
 void sim_wake(struct sl_sim *sim, struct sim_tasks *queue);
 
-/* ---- perform.c -------------------------------------------------------------------------------- */
+/* ---- perform.c ---------------------------------------------------------------------- */
 
 /* Carries out a task that is due. */
 void sim_perform(struct sim_task *task);
