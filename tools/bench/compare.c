@@ -44,7 +44,9 @@ static int read_all(FILE *in, char **ret_text, size_t *ret_len)
 		return err;
 	}
 	fit = realloc(text, len + 1);
-	*ret_text = fit ? fit : text;
+	if (fit)
+		text = fit;
+	*ret_text = text;
 	*ret_len = len;
 	return 0;
 }

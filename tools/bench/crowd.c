@@ -32,7 +32,7 @@ int crowd_open(struct crowd *c, unsigned nr)
 	*c = (struct crowd){ 0 };
 	if (err)
 		return err;
-	c->fd = malloc(nr * sizeof(*c->fd));
+	c->fd = calloc(nr, sizeof(*c->fd));
 	if (!c->fd)
 		return -ENOMEM;
 	for (; c->nr < nr; c->nr++) {

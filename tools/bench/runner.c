@@ -114,7 +114,7 @@ static void draw_round(struct field *f, uint64_t *state)
 static void run_round(struct field *f, const struct runner_opts *opts, size_t round,
 		      uint64_t *state)
 {
-	size_t order[FIELD_CONTENDERS_MAX];
+	size_t order[FIELD_CONTENDERS_MAX] = { 0 };
 
 	shuffle(order, f->nr, state);
 	draw_round(f, state);

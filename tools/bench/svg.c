@@ -96,14 +96,17 @@ static void rule(FILE *out, double x1, double y1, double x2, double y2, const ch
 /* Widened to the neighbouring 1, 2 or 5 of a decade. */
 static double round_log(double v, bool up)
 {
-	double decade = pow(10, floor(log10(v)));
 	static const double steps[] = { 1, 2, 5, 10 };
+	double decade;
 
+	if (!(v > 0)) /* nothing was measured */
+		return up ? 1 : 0.1;
+	decade = pow(10, floor(log10(v)));
 	for (int i = 0; i < 4; i++) {
 		if (up && v <= decade * steps[i] * 1.0001)
 			return decade * steps[i];
 		if (!up && v < decade * steps[i] * 0.9999)
-			return decade * steps[i - 1];
+			return i ? decade * steps[i - 1] : decade / 2;
 	}
 	return decade * 10;
 }

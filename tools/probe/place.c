@@ -19,7 +19,7 @@ static void unescape(char *text)
 
 	for (const char *in = text; *in; out++) {
 		if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && in[2] && in[3]) {
-			*out = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0'));
+			*out = (char)((in[1] & 7u) << 6 | (in[2] & 7u) << 3 | (in[3] & 7u));
 			in += 4;
 		} else {
 			*out = *in++;
