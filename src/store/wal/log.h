@@ -134,9 +134,9 @@ static inline struct wal_buffer *wal_newest(struct sl_wal *wal)
 /* Whether there is a write to come even if nobody asks any more. */
 static inline bool wal_is_asked_for(const struct sl_wal *wal)
 {
-	const struct wal_buffer *oldest = &wal->buffers[wal->head];
+	const struct wal_buffer *oldest = wal->count ? &wal->buffers[wal->head] : NULL;
 
-	return !wal->error && wal->count && (oldest->sealed || wal->wanted > oldest->start);
+	return !wal->error && oldest && (oldest->sealed || wal->wanted > oldest->start);
 }
 
 /* Fills the last block of a buffer: nothing more is put in. */
