@@ -10,6 +10,7 @@
 #include <sluice/log.h>
 #include <sluice/op.h>
 #include <sluice/ring.h>
+#include <sluice/sim.h>
 #include <sluice/wal.h>
 
 SL_BEGIN_DECLS
