@@ -96,8 +96,8 @@ struct uring {
 	struct sl_slot *known_tail;
 	uint64_t overflows;
 	uint64_t native;
-	int wake_fd;  /* -1 with wake_by_message */
-	int ready_fd; /* -1: nobody watches us from another loop */
+	int wake_fd;	 /* -1 with wake_by_message */
+	int ready_fd;	 /* -1: nobody watches us from another loop */
 	bool ready_once; /* ... and the kernel tells it once per registration */
 
 	struct msghdr *messages; /* by slot index, for vectors on sockets */
