@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@
 
 #define ANY 99 /* not buffered: proven or unknown, by what the layer below lets through */
 
-/* Measured on Linux 6.18: reference of the project, and of the manual page. */
+/* Measured on Linux 6.18, 6.12 and 6.1: reference of the project, and of the manual page. */
 static const struct {
 	const char *fs;
 	int read;
@@ -74,6 +75,18 @@ static size_t truth_here(void)
 	return i;
 }
 
+/* Linux 6.1 writes to btrfs directly, checksums or not; later ones saw that the memory may
+ * change under the checksum. */
+static int true_write(size_t i)
+{
+	struct utsname kernel;
+
+	assert_int_equal(uname(&kernel), 0);
+	if (strcmp(truth[i].fs, "btrfs") == 0 && strncmp(kernel.release, "6.1.", 4) == 0)
+		return SL_FILE_WAY_DIRECT;
+	return truth[i].write;
+}
+
 void the_mode_is_what_this_file_system_really_does(void **state)
 {
 	struct sl_ring *ring;
@@ -86,7 +99,7 @@ void the_mode_is_what_this_file_system_really_does(void **state)
 	mode = mode_of(ring, "truth", O_RDWR, SL_FILE_DIRECT);
 	i = truth_here();
 	assert_way(mode.read, truth[i].read);
-	assert_way(mode.write, truth[i].write);
+	assert_way(mode.write, true_write(i));
 	/* An empty file has no block to try: a scratch file tells the same. */
 	fs_fill(fs_path("empty"), 0);
 	mode = mode_of(ring, "empty", O_RDWR, SL_FILE_DIRECT);
@@ -200,7 +213,7 @@ void who_may_not_write_gets_no_wrong_answer(void **state)
 	if (read != SL_FILE_WAY_UNKNOWN)
 		assert_way(read, truth[here].read);
 	if (write != SL_FILE_WAY_UNKNOWN)
-		assert_way(write, truth[here].write);
+		assert_way(write, true_write(here));
 	/* Counts and scratch files are not to be had; the device's bytes are. */
 	if (truth[here].read == SL_FILE_WAY_DIRECT)
 		assert_int_equal(read, SL_FILE_WAY_DIRECT);
