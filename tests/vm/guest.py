@@ -19,7 +19,9 @@ import time
 import image
 from kernel import Kernel, Unavailable
 
+BUSES = ("virtio", "nvme")
 SECTORS = (512, 4096)
+FAILURES = ("read", "write", "flush")
 BOOT_SECONDS = 60
 LINES = ("console", "output", "status")
 MACHINE = ["-machine", "q35", "-cpu", "max", "-accel", "tcg,thread=single", "-display", "none",
@@ -29,37 +31,34 @@ ALWAYS_LOADED = ("virtio_pci", "virtio_blk", "nvme")
 
 
 class Disk:
-    """A disk of the guest: a sparse file here, thrown away after the run unless it has a path of its own.
+    """A disk of the guest: a sparse file here, thrown away after the run. fails: what QEMU lets fail, once."""
 
-    errors: what QEMU shall answer itself, as its blkdebug driver reads it; see tests/vm/README.md.
-    """
-
-    def __init__(self, bus="virtio", sector=512, mebibytes=512, path=None, errors=None):
-        if bus not in ("virtio", "nvme") or sector not in SECTORS or not 1 <= mebibytes <= 8192:
-            raise ValueError(f"{bus}:{sector}:{mebibytes}: no such disk (BUS:SECTOR:MIB, virtio or nvme, 512 or 4096)")
-        self.bus, self.sector, self.mebibytes, self.path, self.errors = bus, sector, mebibytes, path, errors
+    def __init__(self, bus="virtio", sector=512, mebibytes=512, fails=None):
+        self.bus, self.sector, self.mebibytes, self.fails = bus, int(sector), int(mebibytes), fails
+        if bus not in BUSES or self.sector not in SECTORS or fails not in (None, *FAILURES):
+            raise ValueError(f"no such disk: {bus}:{sector}:{mebibytes}:{fails}")
 
     @classmethod
     def parse(cls, text):
-        """BUS[:SECTOR[:MIB]]"""
-        bus, *numbers = text.split(":")
-        if len(numbers) > 2 or not all(number.isdigit() for number in numbers):
-            raise ValueError(f"{text}: a disk is BUS[:SECTOR[:MIB]]")
-        return cls(bus, *(int(number) for number in numbers))
+        """BUS[:SECTOR[:MIB[:FAILS]]]"""
+        parts = text.split(":")
+        if len(parts) > 4 or not all(number.isdigit() for number in parts[1:3]):
+            raise ValueError(f"{text}: a disk is BUS[:SECTOR[:MIB[:FAILS]]]")
+        return cls(*parts)
 
     def arguments(self, nr, folder):
         """QEMU's arguments for disk nr, whose file is made if need be."""
-        path = self.path or os.path.join(folder, f"disk{nr}")
+        path = os.path.join(folder, f"disk{nr}")
         with open(path, "ab") as file:
             file.truncate(self.mebibytes << 20)
         node, arguments = f"d{nr}", []
         # Nothing is lost to the guest by "unsafe": the host's page cache outlives it, and power cuts are recorded
         # above QEMU.
         arguments += ["-blockdev", f"driver=file,filename={path},node-name=f{nr},cache.no-flush=on"]
-        if self.errors:
-            config = os.path.join(folder, f"errors{nr}")
+        if self.fails:
+            config = os.path.join(folder, f"fails{nr}")
             with open(config, "w", encoding="utf-8") as file:
-                file.write(self.errors)
+                file.write(f'[inject-error]\nevent = "none"\niotype = "{self.fails}"\nerrno = "5"\nonce = "on"\n')
             arguments += ["-blockdev", f"driver=blkdebug,image=f{nr},config={config},node-name={node}"]
         else:
             arguments += ["-blockdev", f"driver=raw,file=f{nr},node-name={node}"]
@@ -67,7 +66,7 @@ class Disk:
         if self.bus == "nvme":
             return arguments + ["-device", f"nvme,id=n{nr},serial=rig{nr}",
                                 "-device", f"nvme-ns,drive={node},bus=n{nr},{sizes}"]
-        report = "werror=report,rerror=report" if self.errors else "werror=auto"
+        report = "werror=report,rerror=report" if self.fails else "werror=auto"
         return arguments + ["-device", f"virtio-blk-pci,drive={node},{sizes},{report}"]
 
 
