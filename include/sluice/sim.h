@@ -221,6 +221,17 @@ SL_EXPORT int64_t sl_sim_run(struct sl_sim *sim, int64_t deadline_ns);
 SL_EXPORT int sl_sim_fail(struct sl_sim *sim, unsigned fault, uint64_t after);
 
 /**
+ * sl_sim_chances - set the chances of all faults anew
+ * @sim: the world
+ * @faults: as in the options, SL_SIM_FAULTS of them, copied; NULL: none
+ *
+ * For programs that first set up in peace.
+ *
+ * Context: owner thread, also from a callback.
+ */
+SL_EXPORT void sl_sim_chances(struct sl_sim *sim, const uint32_t *faults);
+
+/**
  * sl_sim_power_cut - cut the power of a machine
  * @sim: the world
  * @machine: the machine

@@ -81,7 +81,7 @@ static bool applies(const struct contract_test *test, const struct found *found)
 		return false;
 	if (test->needs & ON_KERNEL && found->caps & SL_CAP_OWN_WORLD)
 		return false;
-	if (test->needs & ON_MEMORY && !on_memory())
+	if (test->needs & ON_MEMORY && (!on_memory() || on_sim()))
 		return false;
 	if (test->needs & ON_PLAIN_MEMORY && strcmp(backend_name(), "memory") != 0)
 		return false;

@@ -15,6 +15,7 @@
 
 #include "engine/backend.h"
 #include "tests/contract/memory_backend.h"
+#include "tests/contract/sim_world.h"
 
 static const char *name_under_test = "memory";
 static char memory_options[96];
@@ -32,7 +33,12 @@ void backend_choose(const char *name)
 
 bool on_memory(void)
 {
-	return strncmp(name_under_test, "memory", 6) == 0;
+	return on_sim() || strncmp(name_under_test, "memory", 6) == 0;
+}
+
+bool on_sim(void)
+{
+	return strcmp(name_under_test, "sim") == 0;
 }
 
 /* Beside what the name asks for; a variant takes its order of events from the run's seed. */
@@ -55,6 +61,8 @@ int ring_try(const struct sl_ring_opts *opts, struct sl_ring **ret_ring)
 
 	if (on_memory() && !memory_options[0])
 		memory_wants("");
+	if (on_sim())
+		return sim_world_ring(&mine, memory_options, ret_ring);
 	if (on_memory())
 		return sl_ring_open_on(&mine, &choice, ret_ring, why);
 	if (!mine.backend)
@@ -166,14 +174,16 @@ int world_file(void)
 	char name[32];
 
 	if (on_memory())
-		return memory_file();
+		return on_sim() ? sim_world_file() : memory_file();
 	snprintf(name, sizeof(name), "file-%u", turn++);
 	return test_file(name, O_RDWR);
 }
 
 void world_pair(int ret_fds[2])
 {
-	if (on_memory())
+	if (on_sim())
+		sim_world_pair(ret_fds);
+	else if (on_memory())
 		memory_pair(ret_fds);
 	else
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret_fds), 0);
@@ -181,7 +191,9 @@ void world_pair(int ret_fds[2])
 
 void world_close(int fd)
 {
-	if (on_memory())
+	if (on_sim())
+		sim_world_close(fd);
+	else if (on_memory())
 		memory_close(fd);
 	else
 		assert_int_equal(close(fd), 0);
@@ -192,7 +204,7 @@ void world_put(int fd, const void *buf, size_t len)
 	const char *bytes = buf;
 
 	if (on_memory()) {
-		assert_int_equal(memory_put(fd, buf, len), len);
+		assert_int_equal((on_sim() ? sim_world_put : memory_put)(fd, buf, len), len);
 		return;
 	}
 	for (size_t at = 0; at < len;) {
@@ -210,7 +222,7 @@ size_t world_take(int fd, void *buf, size_t len)
 	ssize_t n;
 
 	if (on_memory())
-		return memory_take(fd, buf, len);
+		return (on_sim() ? sim_world_take : memory_take)(fd, buf, len);
 	if (poll(&ready, 1, 0) <= 0)
 		return 0;
 	n = read(fd, buf, len);
@@ -224,7 +236,7 @@ size_t world_clog(int fd)
 	int flags;
 
 	if (on_memory()) {
-		for (int64_t n; (n = memory_put(fd, zeros, 4096)) > 0;)
+		for (int64_t n; (n = (on_sim() ? sim_world_put : memory_put)(fd, zeros, 4096)) > 0;)
 			total += (size_t)n;
 		return total;
 	}

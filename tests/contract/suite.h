@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sluice/sim.h>
 #include <sluice/sluice.h>
 
 /* What a test needs beyond the groups it names. */
@@ -57,7 +58,9 @@ struct contract_group {
 
 const char *backend_name(void);
 void backend_choose(const char *name);
+/* No kernel behind it: the double, or the simulator. */
 bool on_memory(void);
+bool on_sim(void);
 
 /* Options for the memory backend (see memory_backend.h), before a ring opens. */
 void memory_wants(const char *options);

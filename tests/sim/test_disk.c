@@ -306,6 +306,42 @@ static void faults_strike_by_the_chances_of_the_options(void **state)
 	end_world(sim, ring);
 }
 
+static void chances_are_changed_after_setting_up_in_peace(void **state)
+{
+	uint32_t faults[SL_SIM_FAULTS] = { [SL_SIM_WRITE_EIO] = 1000000 };
+	struct sl_sim *sim = world_of(1);
+	struct sl_ring *ring = ring_on(sim, 0);
+	int fd = open_file(ring, "f");
+
+	(void)state;
+	assert_int_equal(do_write(ring, fd, "x", 1, 0), 1);
+	sl_sim_chances(sim, faults);
+	assert_int_equal(do_write(ring, fd, "x", 1, 0), -EIO);
+	sl_sim_chances(sim, NULL);
+	assert_int_equal(do_write(ring, fd, "x", 1, 0), 1);
+	end_world(sim, ring);
+}
+
+static void an_op_asked_to_end_before_it_would_wait_does_not_wait(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct sl_sim *sim = world_of(seed);
+		struct sl_ring *ring = ring_on(sim, 0);
+		struct sl_op held = { 0 }, op = { 0 };
+		int one = open_file(ring, "f"), two = open_file(ring, "f");
+
+		assert_int_equal(sl_ring_do(ring, sl_op_lock(&held, one, F_WRLCK, 0, 0)), 0);
+		assert_int_equal(sl_ring_submit(ring, sl_op_lock(&op, two, F_WRLCK, 0, 0)), 0);
+		assert_int_equal(sl_ring_flush(ring), 0);
+		assert_int_equal(sl_ring_run(ring, SL_RING_POLL), 0);
+		assert_int_equal(sl_ring_cancel(ring, &op), 0);
+		assert_ptr_equal(sl_ring_next(ring, 0), &op);
+		assert_int_equal(op.res, -ECANCELED);
+		end_world(sim, ring);
+	}
+}
+
 static void options_out_of_bounds_are_refused(void **state)
 {
 	static const struct sl_sim_opts bad[] = {
@@ -350,6 +386,8 @@ int main(void)
 		TEST(a_slow_disk_takes_a_hundred_times_as_long),
 		TEST(a_disk_that_is_full_says_how_much_it_took),
 		TEST(faults_strike_by_the_chances_of_the_options),
+		TEST(chances_are_changed_after_setting_up_in_peace),
+		TEST(an_op_asked_to_end_before_it_would_wait_does_not_wait),
 		TEST(options_out_of_bounds_are_refused),
 	};
 

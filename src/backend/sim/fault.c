@@ -69,3 +69,12 @@ int sl_sim_fail(struct sl_sim *sim, unsigned fault, uint64_t after)
 	sim->armed[fault] = after + 1;
 	return 0;
 }
+
+void sl_sim_chances(struct sl_sim *sim, const uint32_t *faults)
+{
+	sim->chance = false;
+	for (unsigned i = 0; i < SL_SIM_FAULTS; i++) {
+		sim->opts.faults[i] = faults ? faults[i] : 0;
+		sim->chance |= sim->opts.faults[i] != 0;
+	}
+}

@@ -179,6 +179,10 @@ void sim_perform(struct sim_task *task)
 		res = -ECANCELED;
 	else
 		res = carry_out(task);
+	if (res == SIM_BLOCKED && task->asked && task->queue) {
+		TAILQ_REMOVE(task->queue, task, link);
+		res = -ECANCELED;
+	}
 	if (res != SIM_BLOCKED)
 		sim_finish(task, res);
 }

@@ -131,7 +131,7 @@ static int sim_start(void *state, struct sl_slot *slot)
 	task->queue = NULL;
 	task->aux = 0;
 	task->event_flags = 0;
-	task->cancelled = task->sent = false;
+	task->asked = task->cancelled = task->sent = false;
 	return sim_events_add(&sim->events, sim->now_ns + sim_task_latency(task), &task->event);
 }
 
@@ -144,6 +144,7 @@ static void sim_cancel(void *state, struct sl_slot *slot)
 
 	if (task->queue == &ring->done)
 		return;
+	task->asked = true;
 	if (!task->queue && model_random(&ring->sim->random) % 2)
 		return;
 	task->cancelled = true;

@@ -109,7 +109,7 @@ int sl_sim_repro(const struct sl_sim *sim, char *buf, size_t bytes)
 	struct sim_script script = sim->script;
 
 	/* What struck is what must strike again; with too many, all do. */
-	script.listed = sim->chance && sim->struck_nr <= SIM_LISTED_MAX;
+	script.listed = (sim->chance || sim->struck_nr) && sim->struck_nr <= SIM_LISTED_MAX;
 	script.faults_nr = script.listed ? sim->struck_nr : 0;
 	memcpy(script.faults, sim->struck, script.faults_nr * sizeof(script.faults[0]));
 	if (!sim->cut_done)

@@ -98,8 +98,9 @@ struct sim_task {
 	int64_t res;
 	uint32_t aux;
 	uint16_t event_flags;
-	bool cancelled;
-	bool sent; /* zero-copy: the first of its events is out */
+	bool asked;	/* to end: it does not wait any more */
+	bool cancelled; /* it has no effect */
+	bool sent;	/* zero-copy: the first of its events is out */
 };
 
 /* ---- ring.c ------------------------------------------------------------------------- */
