@@ -2,7 +2,6 @@
 #include "tests/contract/suite.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 static int first, second;
 static struct sl_ring *ring;
@@ -10,11 +9,10 @@ static struct sl_ring *ring;
 /* Two open file descriptions of one file: their locks conflict. */
 static void setup(void)
 {
-	const char *path = support_path(test_dir(), "locked");
 	struct sl_op op = { 0 };
 
-	first = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	second = open(path, O_RDWR | O_CLOEXEC);
+	first = world_open("locked", O_RDWR | O_CREAT);
+	second = world_open("locked", O_RDWR);
 	assert_true(first >= 0 && second >= 0);
 	ring = ring_open_with(&(struct sl_ring_opts){ .depth = 8, .workers = 1 });
 	expect_res(ring, sl_op_lock(&op, first, F_WRLCK, 0, 0), 0);
@@ -109,12 +107,12 @@ static void an_unknown_kind_of_lock_is_an_error(void **state)
 }
 
 static const struct contract_test tests[] = {
-	T(a_lock_waits_until_it_is_granted, NAME, ON_KERNEL),
-	T(a_lock_that_waits_keeps_its_deadline, NAME, ON_KERNEL),
-	T(a_lock_that_waits_can_be_cancelled, NAME, ON_KERNEL),
-	T(ranges_that_do_not_meet_do_not_wait, NAME, ON_KERNEL),
-	T(locks_that_wait_do_not_hold_up_other_work, NAME | BLOCK, ON_KERNEL),
-	T(an_unknown_kind_of_lock_is_an_error, NAME, ON_KERNEL),
+	T(a_lock_waits_until_it_is_granted, NAME, 0),
+	T(a_lock_that_waits_keeps_its_deadline, NAME, 0),
+	T(a_lock_that_waits_can_be_cancelled, NAME, 0),
+	T(ranges_that_do_not_meet_do_not_wait, NAME, 0),
+	T(locks_that_wait_do_not_hold_up_other_work, NAME | BLOCK, 0),
+	T(an_unknown_kind_of_lock_is_an_error, NAME, 0),
 };
 
 const struct contract_group lock_tests = GROUP(tests);

@@ -40,15 +40,22 @@ int sim_world_ring(const struct sl_ring_opts *opts, const char *options, struct 
 	return sl_sim_ring_open(sim, 0, opts, ret_ring);
 }
 
+int sim_world_open(const char *name, int flags)
+{
+	const struct sl_open_how how = { .flags = (uint64_t)flags,
+					 .mode = flags & O_CREAT ? 0600 : 0 };
+	struct sl_op op = { 0 };
+
+	return (int)from_outside(sl_op_open(&op, AT_FDCWD, name, &how));
+}
+
 int sim_world_file(void)
 {
-	const struct sl_open_how how = { .flags = O_RDWR | O_CREAT | O_EXCL, .mode = 0600 };
 	static unsigned turn;
-	struct sl_op op = { 0 };
 	char name[32];
 
 	snprintf(name, sizeof(name), "file-%u", turn++);
-	return (int)from_outside(sl_op_open(&op, AT_FDCWD, name, &how));
+	return sim_world_open(name, O_RDWR | O_CREAT | O_EXCL);
 }
 
 static int new_socket(void)

@@ -14,6 +14,7 @@
 
 int sim_world_ring(const struct sl_ring_opts *opts, const char *options, struct sl_ring **ret_ring);
 int sim_world_file(void);
+int sim_world_open(const char *name, int flags);
 void sim_world_pair(int ret_handles[2]);
 void sim_world_close(int handle);
 /* Bytes moved, or -EAGAIN when full. */

@@ -179,6 +179,36 @@ int world_file(void)
 	return test_file(name, O_RDWR);
 }
 
+static const char *own_dir(void)
+{
+	static const char *dir;
+
+	if (!dir)
+		dir = test_dir();
+	return dir;
+}
+
+int world_open(const char *name, int flags)
+{
+	int fd;
+
+	if (on_sim())
+		return sim_world_open(name, flags);
+	fd = open(support_path(own_dir(), name), flags | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+int world_dir(void)
+{
+	int fd;
+
+	if (on_sim())
+		return sim_world_open("/", O_RDONLY | O_DIRECTORY);
+	fd = open(own_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
 void world_pair(int ret_fds[2])
 {
 	if (on_sim())

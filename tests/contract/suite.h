@@ -109,6 +109,8 @@ unsigned trace_place(const struct sl_op *op);
 /* ---- descriptors, of the kernel or of the memory backend ---------------------------- */
 
 int world_file(void);				     /* an empty file, read and write */
+int world_open(const char *name, int flags);	     /* in the directory of the test, or -errno */
+int world_dir(void);				     /* that directory, to read */
 void world_pair(int ret_fds[2]);		     /* two connected streams */
 void world_close(int fd);			     /* close(2), behind the ring's back */
 void world_put(int fd, const void *buf, size_t len); /* all of it, from outside */

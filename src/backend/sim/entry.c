@@ -314,21 +314,22 @@ struct record {
 	char name[];
 };
 
-/* One record at the end of the buffer; false when it does not fit. */
-static bool put_record(const struct sl_slot *slot, int64_t *done, const struct record *head,
+/* One record at the end of the buffer, however that is aligned; false when it
+ * does not fit. */
+static bool put_record(const struct sl_slot *slot, int64_t *done, const struct record *like,
 		       const char *name, size_t name_len)
 {
-	size_t len = sl_round_up(offsetof(struct record, name) + name_len + 1, 8);
-	struct record *record = (void *)((char *)slot->buf + *done);
+	size_t head_len = offsetof(struct record, name);
+	size_t len = sl_round_up(head_len + name_len + 1, 8);
+	char *to = (char *)slot->buf + *done;
+	struct record head = *like;
 
 	if ((uint64_t)*done + len > slot->len)
 		return false;
-	memset(record, 0, len);
-	record->ino = head->ino;
-	record->off = head->off;
-	record->len = (uint16_t)len;
-	record->type = head->type;
-	memcpy(record->name, name, name_len);
+	head.len = (uint16_t)len;
+	memset(to, 0, len);
+	memcpy(to, &head, head_len);
+	memcpy(to + head_len, name, name_len);
 	*done += (int64_t)len;
 	return true;
 }
