@@ -71,7 +71,7 @@ struct sl_slot {
 	struct sl_slot **fd_link;
 	int64_t result;
 
-	/* the backend's own, zeroed before the first start() of an op */
+	/* the backend's own; what the last op left in it is still there at start() */
 	union {
 		uint64_t u64[4];
 		void *ptr[4];

@@ -83,9 +83,7 @@ static inline struct sl_slot *slot_take(struct sl_ring *ring, struct sl_op *op)
 	slot->total = op->len;
 	slot->keep = NULL;
 	slot->result = 0;
-	slot->retry_ns = slot->backoff_ns = 0;
-	slot->backend.u64[0] = slot->backend.u64[1] = 0;
-	slot->backend.u64[2] = slot->backend.u64[3] = 0;
+	slot->backoff_ns = 0;
 	if (info->flags & (SL_OP_VEC | SL_OP_POOLED)) {
 		if (op->flags & SL_OP_VEC)
 			slot->total = slot_vector_bytes(op->buf, op->len);
