@@ -46,7 +46,7 @@ static const char *file_system(void)
 	const char *fs = getenv("SLUICE_VM_FS");
 
 	if (!fs)
-		SKIP("no disks to cut the power of: SLUICE_VM_FS is not set, see tests/vm/README.md");
+		SKIP("no disks to break: SLUICE_VM_FS is not set, see tests/vm/README.md");
 	return fs;
 }
 
