@@ -216,6 +216,12 @@ static void another_new_file_fsynced(void)
 	sync_of(new_file("g"));
 }
 
+static void two_names_made(void)
+{
+	make_file("f");
+	make_file("g");
+}
+
 static void renamed_after_fsync(void)
 {
 	old_file(volume->root, "f");
@@ -384,6 +390,10 @@ static const struct row rows[] = {
 	  another_new_file_fsynced,
 	  "f g",
 	  { SAME("EN", "EN NN"), { "-N", "-N EN NN MN" }, { NULL, ANYTHING } } },
+	{ "two names made, no sync",
+	  two_names_made,
+	  "f g",
+	  { SAME("--", "-- E- EE"), { "--", "-- E- -E EE" }, { NULL, "-- E- -E EE" } } },
 	{ "renamed after fsync",
 	  renamed_after_fsync,
 	  "f t",
