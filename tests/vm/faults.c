@@ -221,8 +221,8 @@ static void a_read_says_how_far_a_bad_medium_is_good(void **state)
 	file_system();
 	mapper_run("modprobe sd_mod && modprobe scsi_debug dev_size_mb=16 delay=0 opts=2 "
 		   "medium_error_start=2058 medium_error_count=1");
-	mapper_run(
-		"for i in 1 2 3 4 5 6 7 8 9; do ls /dev/sda >/dev/null 2>&1 && break; sleep 1; done");
+	mapper_run("for i in 1 2 3 4 5 6 7 8 9; do"
+		   " ls /dev/sda >/dev/null 2>&1 && break; sleep 1; done");
 	assert_int_equal(glob("/sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block/*",
 			      0, NULL, &found),
 			 0);
