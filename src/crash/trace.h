@@ -37,12 +37,13 @@
 #define CRASH_TRACE_MAX (UINT64_C(64) << 30)
 
 enum crash_code {
-	CRASH_BASE = 1,	/* inode is name in dir from the start; mode, len = size; data: link target */
-	CRASH_CREATE,	/* a new regular file (or fifo, socket, device) name in dir; mode */
-	CRASH_MKDIR,	/* mode */
-	CRASH_SYMLINK,	/* data: target */
-	CRASH_LINK,	/* inode gets a further name in dir */
-	CRASH_UNLINK,	/* inode loses name in dir */
+	CRASH_BASE =
+		1,    /* inode is name in dir from the start; mode, len = size; data: link target */
+	CRASH_CREATE, /* a new regular file (or fifo, socket, device) name in dir; mode */
+	CRASH_MKDIR,  /* mode */
+	CRASH_SYMLINK, /* data: target */
+	CRASH_LINK,    /* inode gets a further name in dir */
+	CRASH_UNLINK,  /* inode loses name in dir */
 	CRASH_RMDIR,
 	CRASH_RENAME,	/* inode: name in dir becomes name2 in dir2; what that named is gone */
 	CRASH_WRITE,	/* data at off; len == data_len */
@@ -59,11 +60,11 @@ enum crash_code {
 
 enum crash_flag {
 	CRASH_DATA_ONLY = 1 << 0, /* SYNC: fdatasync */
-	CRASH_DSYNC = 1 << 1,	  /* WRITE: durable with what is needed to read it before it ended */
-	CRASH_MAPPED = 1 << 2,	  /* WRITE: dirty pages of a mapping, written back */
-	CRASH_DIRECT = 1 << 3,	  /* WRITE: O_DIRECT */
-	CRASH_EXCHANGE = 1 << 4,  /* RENAME: of both */
-	CRASH_FAULT = 1 << 5,	  /* res is a fault that was injected */
+	CRASH_DSYNC = 1 << 1,	 /* WRITE: durable with what is needed to read it before it ended */
+	CRASH_MAPPED = 1 << 2,	 /* WRITE: dirty pages of a mapping, written back */
+	CRASH_DIRECT = 1 << 3,	 /* WRITE: O_DIRECT */
+	CRASH_EXCHANGE = 1 << 4, /* RENAME: of both */
+	CRASH_FAULT = 1 << 5,	 /* res is a fault that was injected */
 	CRASH_FLAGS = (1 << 6) - 1,
 };
 
@@ -72,13 +73,13 @@ struct crash_op {
 	uint64_t begin;
 	uint32_t code;
 	uint32_t flags;
-	int32_t res;	  /* 0 or more, or -errno */
-	uint32_t mode;	  /* S_IFMT and permissions */
-	uint32_t flags2;  /* ALLOCATE: mode of fallocate(2) */
-	uint32_t pid;	  /* who did it; 0: not known */
-	uint64_t inode;	  /* what it is about; 0 for ACK, NOTE, SYNC_ALL */
-	uint64_t dir;	  /* where name is */
-	uint64_t dir2;	  /* where name2 is */
+	int32_t res;	 /* 0 or more, or -errno */
+	uint32_t mode;	 /* S_IFMT and permissions */
+	uint32_t flags2; /* ALLOCATE: mode of fallocate(2) */
+	uint32_t pid;	 /* who did it; 0: not known */
+	uint64_t inode;	 /* what it is about; 0 for ACK, NOTE, SYNC_ALL */
+	uint64_t dir;	 /* where name is */
+	uint64_t dir2;	 /* where name2 is */
 	uint64_t off;
 	uint64_t len;
 	uint64_t data_at; /* where in the trace's file; set by append and open */
