@@ -39,9 +39,7 @@
  * Durability. sl_file_write() alone promises nothing, direct or not. A write
  * with SL_FILE_DSYNC, or a sl_file_sync() submitted after the write completed,
  * is durable when it completes with res >= 0; a file's name is durable after
- * SL_OP_SYNC_DIR of its directory (sl_file_replace() does it). One hole is known:
- * a direct SL_FILE_DSYNC write on btrfs through io_uring, on a disk that knows FUA,
- * may be lost with the power (Linux 6.1, 6.12): there use sl_file_sync().
+ * SL_OP_SYNC_DIR of its directory (sl_file_replace() does it).
  *
  * Poison. When a sync or a DSYNC write fails nobody knows what is on the
  * device, and the kernel reports the loss once only. The object then refuses

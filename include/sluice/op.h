@@ -91,9 +91,9 @@ enum sl_op_flag {
 	SL_OP_ZC = 1 << 2,
 	/* READ, WRITE, SEND, RECV: buf is struct iovec[len]. */
 	SL_OP_VEC = 1 << 3,
-	/* WRITE: durable before it completes (RWF_DSYNC). Not so for a direct write
-	 * on btrfs through io_uring where the disk knows FUA (seen on Linux 6.1 and
-	 * 6.12): there follow it with SL_OP_FDATASYNC. */
+	/* WRITE: durable before it completes (RWF_DSYNC). Made by a worker thread where
+	 * the file system is not known to keep that for an asynchronous write. A file
+	 * opened with O_DSYNC has no such care taken: set the flag as well. */
 	SL_OP_DSYNC = 1 << 4,
 	/* If there is no room, wait in FIFO order instead of -EAGAIN. */
 	SL_OP_PARK = 1 << 5,

@@ -99,7 +99,8 @@ struct sl_backend_caps {
 	uint64_t native; /* 1 << enum sl_op_code that start() takes */
 	bool files;	 /* READ and WRITE of regular files and block devices too */
 	bool multi;	 /* MULTI stays armed; otherwise the engine re-arms */
-	uint32_t caps;	 /* enum sl_cap */
+	bool dsync; /* DSYNC holds on every file system; otherwise the engine looks which it is */
+	uint32_t caps; /* enum sl_cap */
 	uint32_t sq_entries;
 	uint32_t cq_entries;
 	uint32_t setup_flags;

@@ -63,6 +63,7 @@ enum slot_flag {
 	SLOT_READY_WAIT = 1 << 3, /* polling on behalf of a transfer that said -EAGAIN */
 	SLOT_KEEP_BUSY = 1 << 4,  /* holds its direction of a kept stream */
 	SLOT_BUFFER = 1 << 5,	  /* slot->buf_id is a buffer taken from the pool */
+	SLOT_NOT_NATIVE = 1 << 6, /* the backend must not have it */
 };
 
 /* What a byte costs a class of one share. */
@@ -286,5 +287,7 @@ void pool_return(struct sl_ring *ring, struct sl_slot *slot, const struct sl_eve
 
 /* ---- describe.c --------------------------------------------------------------------- */
 int ring_describe(struct sl_ring *ring, int fd, struct sl_desc *ret_desc);
+/* Whether a write with RWF_DSYNC is durable when the kernel makes it asynchronously. */
+bool fd_keeps_dsync(int fd);
 
 #endif

@@ -16,7 +16,7 @@
 
 static bool is_native(const struct sl_ring *ring, const struct sl_slot *slot)
 {
-	if (!(ring->backend_caps.native >> slot->code & 1))
+	if (!(ring->backend_caps.native >> slot->code & 1) || slot->engine_flags & SLOT_NOT_NATIVE)
 		return false;
 	return ring->backend_caps.files || !(sl_op_table[slot->code].traits & SL_OP_AT_OFF) ||
 	       slot->off == SL_OFF_CURRENT;
@@ -140,7 +140,7 @@ void ring_start_slot(struct sl_ring *ring, struct sl_slot *slot)
 {
 	slot->engine_state = SLOT_HELD;
 	if (SL_LIKELY(ring->plain_ops >> slot->code & 1 && !slot->keep &&
-		      !(slot->engine_flags & SLOT_CANCEL)))
+		      !(slot->engine_flags & (SLOT_CANCEL | SLOT_NOT_NATIVE))))
 		start_native(ring, slot);
 	else
 		start_slowly(ring, slot);
@@ -166,11 +166,22 @@ static bool comes_too_late(struct sl_ring *ring, const struct sl_slot *slot)
 	return is_splice(op) && being_closed(ring, slot, splice_source(op));
 }
 
+/* Not every file system keeps RWF_DSYNC behind an asynchronous write; pwritev2(2) by a
+ * worker is durable on all of them. */
+static bool needs_pwritev(const struct sl_ring *ring, const struct sl_slot *slot)
+{
+	if (ring->backend->owns_world || ring->backend_caps.dsync)
+		return false;
+	return ring->backend_caps.native >> SL_OP_WRITE & 1 && !fd_keeps_dsync(slot->fd);
+}
+
 /* The kept entry, the pool and the registered memory of a slot. */
 static void attach(struct sl_ring *ring, struct sl_slot *slot, const struct sl_op_info *info)
 {
 	const struct sl_op *op = slot->op;
 
+	if (SL_UNLIKELY(op->flags & SL_OP_DSYNC) && needs_pwritev(ring, slot))
+		slot->engine_flags |= SLOT_NOT_NATIVE;
 	if (ring->keep_nr) {
 		slot->keep = keep_find(ring, op->fd);
 		if (slot->keep)

@@ -101,7 +101,7 @@ static int write_range(struct sl_file_req *req)
 static int submit_write(struct sl_file_req *req, const void *memory)
 {
 	sl_op_write(&req->op, req->file->fd, memory, req->piece_len, req->piece_off);
-	if (req->code == SL_FILE_WRITE && (req->flags & SL_FILE_DSYNC))
+	if (is_durable(req))
 		req->op.flags |= SL_OP_DSYNC;
 	if (req->file->io == SL_FILE_DONTCACHE)
 		req->op.flags |= SL_OP_DONTCACHE;

@@ -4,8 +4,9 @@
 #define SL_SYS_FD_H
 
 #include <fcntl.h>
-#include <sys/xattr.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "sys/call.h"
@@ -57,6 +58,17 @@ static inline int sl_sys_lock(int fd, int kind, uint64_t off, uint64_t len)
 	};
 
 	return (int)sl_sys_answer(fcntl(fd, F_OFD_SETLK, &lock));
+}
+
+/* Which file system: f_type of statfs(2). */
+static inline int sl_sys_fs_magic(int fd, uint64_t *ret_magic)
+{
+	struct statfs fs;
+	int err = (int)sl_sys_answer(fstatfs(fd, &fs));
+
+	if (!err)
+		*ret_magic = (uint64_t)fs.f_type & UINT32_MAX;
+	return err;
 }
 
 static inline int64_t sl_sys_getdents(int fd, void *buf, uint64_t len)

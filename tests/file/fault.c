@@ -34,7 +34,7 @@ static int fault_open(const struct sl_backend_open *args, void **ret_state,
 	state->ring = args->ring;
 	state->fault = current;
 	sem_init(&state->wakes, 0, 0);
-	*ret_caps = (struct sl_backend_caps){ .files = true };
+	*ret_caps = (struct sl_backend_caps){ .files = true, .dsync = true };
 	for (unsigned code = SL_OP_READ; code <= SL_OP_SYNC_DIR; code++)
 		ret_caps->native |= UINT64_C(1) << code;
 	*ret_state = state;
