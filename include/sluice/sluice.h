@@ -9,8 +9,10 @@
 #include <sluice/file.h>
 #include <sluice/log.h>
 #include <sluice/op.h>
+#include <sluice/relay.h>
 #include <sluice/ring.h>
 #include <sluice/sim.h>
+#include <sluice/sock.h>
 #include <sluice/wal.h>
 
 SL_BEGIN_DECLS
