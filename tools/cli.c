@@ -195,7 +195,7 @@ void cli_help(const struct cli_command *command)
 
 /* -- parsing ------------------------------------------------------------------------------- */
 
-static int say_usage(const char *what, const char *cause)
+int cli_usage(const char *what, const char *cause)
 {
 	char remedy[96];
 
@@ -227,6 +227,19 @@ static const char *example_of(enum cli_kind kind)
 	}
 }
 
+static int add_value(const struct cli_option *option, const char *text)
+{
+	struct cli_list *list = option->value;
+	char what[64];
+
+	if (list->nr == CLI_LIST_MAX) {
+		snprintf(what, sizeof(what), "--%s", option->name);
+		return cli_usage(what, "given too often");
+	}
+	list->value[list->nr++] = text;
+	return CLI_DONE;
+}
+
 static int store_value(const struct cli_option *option, const char *text)
 {
 	char what[64], cause[128];
@@ -241,6 +254,8 @@ static int store_value(const struct cli_option *option, const char *text)
 		*(const char **)option->value = text;
 		return CLI_DONE;
 	}
+	if (option->kind == CLI_LIST)
+		return add_value(option, text);
 	err = parse_number(option, text, &value);
 	if (!err && (value < option->min || (option->max && value > option->max)))
 		err = -ERANGE;
@@ -251,7 +266,7 @@ static int store_value(const struct cli_option *option, const char *text)
 	snprintf(what, sizeof(what), "--%s", option->name);
 	snprintf(cause, sizeof(cause), "'%.40s' is %s, %s", text,
 		 err == -ERANGE ? "out of range" : "not a value", example_of(option->kind));
-	return say_usage(what, cause);
+	return cli_usage(what, cause);
 }
 
 /* Fills getopt's table; the value it returns is the option's index + 256, and 'h' for help. */
@@ -276,14 +291,15 @@ static int check_operands(const struct cli_command *command, int argc, char **ar
 	int nr = argc - first;
 
 	if (nr > command->operands_max)
-		return say_usage(argv[first + command->operands_max], "one operand too many");
+		return cli_usage(argv[first + command->operands_max], "one operand too many");
 	if (nr < command->operands_min)
-		return say_usage(command->operands, "missing");
+		return cli_usage(command->operands, "missing");
 	return CLI_DONE;
 }
 
 int cli_parse(const struct cli_command *command, int argc, char **argv, int *ret_exit)
 {
+	const char *letters = command->operands_last ? "+:h" : ":h";
 	struct option table[OPTIONS_MAX + 2] = { 0 };
 	int choice, code = CLI_DONE;
 
@@ -291,16 +307,16 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, int *ret
 	fill_table(command, table);
 	opterr = 0;
 	optind = 0;
-	while (code == CLI_DONE && (choice = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+	while (code == CLI_DONE && (choice = getopt_long(argc, argv, letters, table, NULL)) != -1) {
 		if (choice == 'h') {
 			cli_help(command);
 			*ret_exit = CLI_DONE;
 			return -1;
 		}
 		if (choice == ':')
-			code = say_usage(argv[optind - 1], "needs a value");
+			code = cli_usage(argv[optind - 1], "needs a value");
 		else if (choice == '?')
-			code = say_usage(argv[optind - 1], "unknown or ambiguous option");
+			code = cli_usage(argv[optind - 1], "unknown or ambiguous option");
 		else
 			code = store_value(&command->options[choice - 256], optarg);
 	}

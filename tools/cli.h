@@ -21,6 +21,15 @@ enum cli_kind {
 	CLI_COUNT,    /* uint64_t: a plain number, within min..max */
 	CLI_SIZE,     /* uint64_t: bytes, "4096", "64K", "1M", "2G", within min..max */
 	CLI_DURATION, /* uint64_t: nanoseconds, "30s", "5ms", plain = seconds, within min..max */
+	CLI_LIST,     /* struct cli_list: may be given several times */
+};
+
+#define CLI_LIST_MAX 32
+
+/* The values of an option, in their order; borrowed from argv, ended by NULL. */
+struct cli_list {
+	const char *value[CLI_LIST_MAX + 1];
+	uint32_t nr;
 };
 
 struct cli_option {
@@ -37,6 +46,7 @@ struct cli_command {
 	const char *summary;		  /* one line, no full stop */
 	const char *operands;		  /* "[PATH]", or NULL for none */
 	int operands_min, operands_max;	  /* how many are accepted */
+	bool operands_last;		  /* options behind the first operand are operands too */
 	const struct cli_option *options; /* ended by a NULL name; --help is added */
 	const char *notes;		  /* paragraphs under the options; may be NULL */
 	const char *example;		  /* lines to type, each ended by '\n'; required */
@@ -56,6 +66,16 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, int *ret
 
 /* cli_help() - print a command's help to stdout. */
 void cli_help(const struct cli_command *command);
+
+/**
+ * cli_usage() - say what is wrong with the usage of the command that was parsed, and where its help
+ * is.
+ * @what: the option or operand.
+ * @cause: what is wrong with it.
+ *
+ * Return: CLI_USAGE.
+ */
+int cli_usage(const char *what, const char *cause);
 
 /**
  * cli_size() - read a number of bytes: digits, then perhaps K M G or T (times 1024), B or iB.

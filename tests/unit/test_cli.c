@@ -14,6 +14,7 @@ static struct {
 	bool json;
 	const char *only;
 	uint64_t depth, bytes, span_ns;
+	struct cli_list names;
 } got;
 
 static const struct cli_option options[] = {
@@ -22,6 +23,7 @@ static const struct cli_option options[] = {
 	{ "qd", CLI_COUNT, &got.depth, "N", "depth", 1, 128 },
 	{ "bs", CLI_SIZE, &got.bytes, "BYTES", "block size", 512, 0 },
 	{ "seconds", CLI_DURATION, &got.span_ns, "TIME", "time", 0, 0 },
+	{ "name", CLI_LIST, &got.names, "NAME", "a name", 0, 0 },
 	{ .name = NULL },
 };
 
@@ -140,6 +142,48 @@ static void cli_takes_a_dashed_operand_after_two_dashes(void **state)
 	assert_false(got.json);
 }
 
+static void cli_gathers_an_option_that_is_given_several_times(void **state)
+{
+	const char *argv[] = { "try", "--name", "a", "x", "--name=b", NULL };
+	int exit_code = -1;
+
+	(void)state;
+	assert_int_equal(parse(argv, &exit_code), 4);
+	assert_int_equal(got.names.nr, 2);
+	assert_string_equal(got.names.value[0], "a");
+	assert_string_equal(got.names.value[1], "b");
+	assert_null(got.names.value[2]);
+}
+
+static void cli_refuses_an_option_given_too_often(void **state)
+{
+	const char *argv[2 * (CLI_LIST_MAX + 1) + 2] = { "try" };
+	int exit_code = -1;
+
+	(void)state;
+	for (size_t i = 1; i + 1 < NR(argv); i++)
+		argv[i] = i % 2 ? "--name" : "a";
+	assert_int_equal(parse(argv, &exit_code), -1);
+	assert_int_equal(exit_code, CLI_USAGE);
+	assert_int_equal(got.names.nr, CLI_LIST_MAX);
+}
+
+static void cli_leaves_options_behind_an_operand_to_another_command(void **state)
+{
+	const char *argv[] = { "try", "--json", "ls", "--qd", "-l", NULL };
+	struct cli_command other = command;
+	int exit_code = -1;
+
+	(void)state;
+	memset(&got, 0, sizeof(got));
+	other.operands_last = true;
+	other.operands_max = 9;
+	assert_int_equal(cli_parse(&other, 5, (char **)argv, &exit_code), 2);
+	assert_true(got.json);
+	assert_string_equal(argv[3], "--qd");
+	assert_int_equal(got.depth, 0);
+}
+
 static void cli_calls_wrong_usage_by_its_exit_code(void **state)
 {
 	static const char *bad[][4] = {
@@ -176,6 +220,9 @@ int main(void)
 		TEST(cli_refuses_what_is_no_duration),
 		TEST(cli_takes_options_and_operands_in_any_order),
 		TEST(cli_takes_a_dashed_operand_after_two_dashes),
+		TEST(cli_gathers_an_option_that_is_given_several_times),
+		TEST(cli_refuses_an_option_given_too_often),
+		TEST(cli_leaves_options_behind_an_operand_to_another_command),
 		TEST(cli_calls_wrong_usage_by_its_exit_code),
 		TEST(cli_maps_errors_to_exit_codes),
 	};
