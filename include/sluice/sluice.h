@@ -5,6 +5,7 @@
 
 #include <sluice/buf.h>
 #include <sluice/caps.h>
+#include <sluice/crash.h>
 #include <sluice/err.h>
 #include <sluice/file.h>
 #include <sluice/log.h>
