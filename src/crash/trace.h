@@ -48,7 +48,8 @@ enum crash_code {
 	CRASH_RENAME,	/* inode: name in dir becomes name2 in dir2; what that named is gone */
 	CRASH_WRITE,	/* data at off; len == data_len */
 	CRASH_TRUNCATE, /* the size becomes len */
-	CRASH_ALLOCATE, /* fallocate(2) of off, len with mode in flags2 */
+	CRASH_ALLOCATE, /* fallocate(2) of off, len with mode in flags2: neither collapse nor insert
+			 */
 	CRASH_CLOSE,	/* the last descriptor that could write was closed */
 	CRASH_SYNC,	/* fsync of a file or directory */
 	CRASH_SYNC_ALL, /* syncfs, sync */
@@ -122,6 +123,9 @@ int crash_trace_fd(const struct crash_trace *trace);
  * last record is cut off silently but for crash_trace_torn(). */
 int crash_trace_open_fd(int fd, struct crash_trace **ret_trace);
 int crash_trace_open(const char *path, struct crash_trace **ret_trace);
+/* Whether the ops contradict each other, as opening asks: 0, or -EILSEQ with the first that
+ * does and why; -ENOMEM. For a recorder's tests. */
+int crash_trace_check(const struct crash_trace *trace, uint64_t *ret_seq, const char **ret_why);
 bool crash_trace_torn(const struct crash_trace *trace);
 void crash_trace_close(struct crash_trace *trace);
 
