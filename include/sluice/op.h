@@ -77,6 +77,7 @@ enum sl_op_code {
 	SL_OP_PIPE,	  /* [process] pipe2(2) */
 	SL_OP_SPLICE,	  /* [process] splice(2) */
 	SL_OP_TEE,	  /* [process] tee(2) */
+	SL_OP_SENDFILE,	  /* [net] sendfile(2), of what is in the page cache */
 	SL_OP_CODES	  /* how many there are; not an operation */
 };
 
@@ -104,6 +105,9 @@ enum sl_op_flag {
 	/* READ, WRITE on a buffered file: do not leave the data in the page cache
 	 * (RWF_DONTCACHE); -EOPNOTSUPP where the file system cannot. */
 	SL_OP_DONTCACHE = 1 << 8,
+	/* SPLICE, TEE, SENDFILE: the ends (of SENDFILE: fd) are streams in O_NONBLOCK
+	 * mode for certain, so nobody looks at them first; -EAGAIN is an answer. */
+	SL_OP_NOWAIT = 1 << 9,
 };
 
 /* off: the descriptor's own position; the only one a stream has. */
@@ -126,7 +130,8 @@ enum sl_op_flag {
  * @res: >= 0 the answer, < 0 -errno
  * @done_len: bytes transferred; valid with errors, timeouts and cancels too;
  *	of a MULTI op those of this completion
- * @aux: POLL: the events seen; SEND with SL_OP_ZC: 1 if the kernel copied
+ * @aux: POLL: the events seen; SEND with SL_OP_ZC: 1 if the kernel copied;
+ *	SENDFILE: SL_SENDFILE_COLD or 0
  * @buf_id: SL_OP_POOLED: which buffer of the pool @buf points into
  * @more: 1: this is not the last completion of this op
  *
@@ -541,6 +546,24 @@ static inline struct sl_op *sl_op_tee(struct sl_op *op, int target_fd,
 				      const struct sl_splice_ends *ends, size_t len)
 {
 	return sl_op_prep(op, SL_OP_TEE, target_fd, ends, len, 0);
+}
+
+/* aux of a SENDFILE: nothing was sent, since the next bytes of the file are not
+ * in the page cache. */
+#define SL_SENDFILE_COLD 1
+
+/* Moves up to len bytes at off of a regular file to a socket, within the kernel
+ * and without waiting for a disk; one transfer. res = bytes sent; 0 with aux ==
+ * SL_SENDFILE_COLD: read and send them instead; 0 without: the file ends at off.
+ * What is cached is asked for each 256 KiB by its first and last byte. Where the
+ * file system cannot tell (overlay, FUSE) everything is cold, on tmpfs nothing.
+ * file_fd must stay open until the end. */
+static inline struct sl_op *sl_op_sendfile(struct sl_op *op, int fd, int file_fd, uint64_t off,
+					   size_t len)
+{
+	sl_op_prep(op, SL_OP_SENDFILE, fd, NULL, len, off);
+	op->arg = (void *)(intptr_t)file_fd;
+	return op;
 }
 
 /**

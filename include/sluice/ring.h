@@ -527,6 +527,22 @@ SL_EXPORT int sl_ring_class(struct sl_ring *ring, unsigned sched_class,
  */
 SL_EXPORT int sl_ring_describe(struct sl_ring *ring, int fd, struct sl_desc *ret_desc);
 
+/**
+ * sl_ring_sockname - the address that a socket has, or is connected to
+ * @ring: the ring
+ * @fd: a socket, or a handle of the backend
+ * @peer: 0: its own (getsockname(2)); 1: that of its peer (getpeername(2))
+ * @ret_addr: the address, cut short when there is no room for all of it
+ * @len: bytes at @ret_addr; becomes the bytes of the whole address
+ *
+ * Context: owner thread, also from a callback; one system call on a kernel
+ * backend.
+ * Return: 0; -EBADF; -ENOTSOCK; -ENOTCONN; -EOPNOTSUPP on a backend without
+ * sockets; -EPERM or -ESTALE, see above.
+ */
+SL_EXPORT int sl_ring_sockname(struct sl_ring *ring, int fd, int peer, struct sockaddr *ret_addr,
+			       socklen_t *len);
+
 SL_END_DECLS
 
 #endif

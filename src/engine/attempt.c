@@ -21,6 +21,10 @@
 #include "sys/sock.h"
 #include "sys/statx.h"
 
+#define TMPFS_MAGIC UINT64_C(0x01021994)
+#define RAMFS_MAGIC UINT64_C(0x858458f6)
+#define PROBE_BYTES 262144
+
 /* What a transfer is waiting for, in slot->result. */
 enum {
 	WAIT_TARGET = 0,
@@ -164,6 +168,30 @@ static int64_t attempt_connect(struct sl_slot *slot)
 	return -EAGAIN;
 }
 
+/* Bytes that a call asked for and got in full raised no signal. */
+static void guard_end(const struct sl_sigpipe_guard *guard, int64_t res, uint64_t asked)
+{
+	if (res >= 0 && (uint64_t)res == asked)
+		sl_sigpipe_restore(guard);
+	else
+		sl_sigpipe_end(guard);
+}
+
+/* The caller vouches for both ends: nobody looks at them. */
+static int64_t splice_at_once(const struct sl_slot *slot, const struct sl_splice_ends *ends)
+{
+	unsigned flags = ends->flags | SPLICE_F_NONBLOCK;
+	struct sl_sigpipe_guard guard;
+	int64_t res;
+
+	if (slot->code == SL_OP_TEE)
+		return sl_sys_tee(ends->source_fd, slot->op->fd, slot->op->len, flags);
+	sl_sigpipe_begin(&guard);
+	res = sl_sys_splice(ends->source_fd, NULL, slot->op->fd, NULL, slot->op->len, flags);
+	guard_end(&guard, res, slot->op->len);
+	return res;
+}
+
 static int64_t splice_now(const struct sl_slot *slot, const struct sl_splice_ends *ends)
 {
 	int source_status, target_status;
@@ -185,9 +213,13 @@ static int64_t attempt_splice(struct sl_slot *slot)
 {
 	const struct sl_splice_ends *ends = slot->op->buf;
 	struct sl_sigpipe_guard guard;
-	int source = is_file(ends->source_fd), target = is_file(slot->op->fd);
+	int source, target;
 	int64_t res;
 
+	if (slot->flags & SL_OP_NOWAIT)
+		return splice_at_once(slot, ends);
+	source = is_file(ends->source_fd);
+	target = is_file(slot->op->fd);
 	if (source < 0 || target < 0)
 		return source < 0 ? source : target;
 	if (ends->source_off != SL_OFF_CURRENT || ends->target_off != SL_OFF_CURRENT || source ||
@@ -202,6 +234,59 @@ static int64_t attempt_splice(struct sl_slot *slot)
 	sl_sigpipe_begin(&guard);
 	res = splice_now(slot, ends);
 	sl_sigpipe_end(&guard);
+	return res;
+}
+
+/* Without a way to ask it (overlay, FUSE): a file in memory is, others may not be. */
+static int64_t cached_unasked(int fd, uint64_t len)
+{
+	uint64_t magic;
+	int err = sl_sys_fs_magic(fd, &magic);
+
+	if (err)
+		return err;
+	return magic == TMPFS_MAGIC || magic == RAMFS_MAGIC ? (int64_t)len : -ENODATA;
+}
+
+/* How many of len bytes from off on can be sent without waiting for a disk: 0 at the end
+ * of the file, -ENODATA: none. */
+static int64_t cached_bytes(int fd, uint64_t off, uint64_t len)
+{
+	uint64_t done = 0;
+	char byte;
+	int64_t res = sl_sys_pread(fd, &byte, 1, (int64_t)off, SL_RWF_NOWAIT);
+
+	if (res == -EOPNOTSUPP)
+		return cached_unasked(fd, len);
+	if (res <= 0)
+		return res == -EAGAIN ? -ENODATA : res;
+	while (done < len) {
+		uint64_t piece = len - done < PROBE_BYTES ? len - done : PROBE_BYTES;
+		int64_t last = (int64_t)(off + done + piece - 1);
+
+		if (sl_sys_pread(fd, &byte, 1, last, SL_RWF_NOWAIT) == -EAGAIN)
+			break;
+		done += piece;
+	}
+	return done ? (int64_t)done : -ENODATA;
+}
+
+static int64_t attempt_sendfile(const struct sl_slot *slot)
+{
+	int file = (int)(intptr_t)slot->op->arg, status = O_NONBLOCK;
+	int64_t len = cached_bytes(file, slot->off, slot->len), res;
+	struct sl_sigpipe_guard guard;
+
+	if (len <= 0)
+		return len;
+	if (!(slot->flags & SL_OP_NOWAIT))
+		status = nonblock_begin(slot->op->fd);
+	if (status < 0)
+		return status;
+	sl_sigpipe_begin(&guard);
+	res = sl_sys_sendfile(slot->op->fd, file, slot->off, (size_t)len);
+	guard_end(&guard, res, (uint64_t)len);
+	nonblock_end(slot->op->fd, status);
 	return res;
 }
 
@@ -224,6 +309,8 @@ int64_t sl_attempt(struct sl_slot *slot)
 	case SL_OP_SPLICE:
 	case SL_OP_TEE:
 		return attempt_splice(slot);
+	case SL_OP_SENDFILE:
+		return attempt_sendfile(slot);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -246,6 +333,9 @@ short sl_attempt_events(const struct sl_slot *slot)
 		return POLLOUT;
 	case SL_OP_SPLICE:
 	case SL_OP_TEE:
+	case SL_OP_SENDFILE:
+		if (slot->op->flags & SL_OP_NOWAIT)
+			return 0;
 		return slot->result == WAIT_SOURCE ? POLLIN : POLLOUT;
 	case SL_OP_POLL:
 		return (short)slot->op->len;

@@ -111,6 +111,8 @@ struct sl_backend_caps {
 struct sl_backend_open {
 	struct sl_ring *ring; /* for sl_event() and sl_report() */
 	const char *options;  /* after the colon of the name: "sqpoll"; or "" */
+	const struct sl_backend *inner; /* for one that wraps another; else NULL */
+	const char *inner_options;
 	uint32_t depth;	      /* most slots started at once */
 	uint32_t workers;     /* bound on the kernel's own threads */
 	uint32_t keep_max;
@@ -164,9 +166,18 @@ struct sl_backend {
 	void (*unkeep)(void *state, int idx, int fd);
 	/* What a handle is; NULL: the engine asks the kernel. */
 	int (*describe)(void *state, int fd, struct sl_desc *ret_desc);
+	/* The address of a socket or of its peer, cut at *len, which becomes its
+	 * length; NULL: the engine asks the kernel. */
+	int (*sockname)(void *state, int fd, bool peer, struct sockaddr *addr, socklen_t *len);
 	/* A descriptor that polls readable when wait() has something, or -errno. */
 	int (*fd)(void *state);
 	void (*stats)(void *state, struct sl_backend_stats *ret_stats);
+	/* NULL, or for one that records: on the owner's thread, that a transfer begins, and
+	 * how it ended, whoever carries it out: the backend, a worker, an inline attempt.
+	 * The end of what changed nothing (-EPERM, a cancel before it began) may be
+	 * left out. Its memory is still the library's then. */
+	void (*began)(void *state, const struct sl_slot *slot);
+	void (*ended)(void *state, const struct sl_slot *slot, int64_t res);
 };
 
 /* ---- what the engine offers a backend -------------------------------------------- */
@@ -192,8 +203,9 @@ void sl_report(struct sl_ring *ring, int level, const char *fmt, ...) SL_PRINTF(
 /* The system call of slot, made now on this thread (attempt.c):
  * sl_attempt() never blocks on a stream: -EAGAIN then says to wait for
  * sl_attempt_events(slot) (POLLIN or POLLOUT) on sl_attempt_fd(slot) and try
- * again; events of 0 mean that the caller asked not to wait (MSG_DONTWAIT), and
- * -EAGAIN is the result. -EPERM from a poller (a regular file) may be answered with -EPERM in
+ * again; events of 0 mean that the caller asked not to wait (MSG_DONTWAIT,
+ * SL_OP_NOWAIT), and -EAGAIN is the result. -ENODATA of a SENDFILE: what it is to
+ * send is not cached. -EPERM from a poller (a regular file) may be answered with -EPERM in
  * the event: the engine then uses a worker. */
 int64_t sl_attempt(struct sl_slot *slot);
 short sl_attempt_events(const struct sl_slot *slot);
@@ -205,6 +217,8 @@ struct sl_ring_choice {
 	const struct sl_backend *backend;
 	const char *options;
 	const char *why; /* the sentence for sl_caps.why */
+	const struct sl_backend *inner; /* what backend wraps, or NULL */
+	const char *inner_options;
 };
 
 /* As sl_ring_open(), on this backend; the backend's sentence goes to why[256]. */

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "sys/block.h"
 #include "sys/fd.h"
+#include "sys/sock.h"
 #include "sys/statx.h"
 
 static uint32_t kind_of(unsigned mode)
@@ -121,6 +122,20 @@ int ring_describe(struct sl_ring *ring, int fd, struct sl_desc *ret_desc)
 	if (ring->backend->describe)
 		return ring->backend->describe(ring->state, fd, ret_desc);
 	return describe_kernel(fd, ret_desc);
+}
+
+int sl_ring_sockname(struct sl_ring *ring, int fd, int peer, struct sockaddr *ret_addr,
+		     socklen_t *len)
+{
+	int err = ring_check(ring);
+
+	if (err)
+		return err;
+	if (ring->backend->sockname)
+		return ring->backend->sockname(ring->state, fd, peer, ret_addr, len);
+	if (ring->backend->owns_world)
+		return -EOPNOTSUPP;
+	return peer ? sl_sys_getpeername(fd, ret_addr, len) : sl_sys_getsockname(fd, ret_addr, len);
 }
 
 int sl_ring_describe(struct sl_ring *ring, int fd, struct sl_desc *ret_desc)

@@ -64,6 +64,7 @@ enum slot_flag {
 	SLOT_KEEP_BUSY = 1 << 4,  /* holds its direction of a kept stream */
 	SLOT_BUFFER = 1 << 5,	  /* slot->buf_id is a buffer taken from the pool */
 	SLOT_NOT_NATIVE = 1 << 6, /* the backend must not have it */
+	SLOT_TOLD = 1 << 7,	  /* the backend records, and was told that it began */
 };
 
 /* What a byte costs a class of one share. */

@@ -97,6 +97,8 @@ static int open_backend(struct sl_ring *ring, const struct sl_ring_choice *choic
 	const struct sl_backend_open args = {
 		.ring = ring,
 		.options = choice->options ? choice->options : "",
+		.inner = choice->inner,
+		.inner_options = choice->inner_options ? choice->inner_options : "",
 		.depth = ring->opts.depth,
 		.workers = ring->opts.workers,
 		.keep_max = ring->opts.keep_max,
@@ -133,6 +135,8 @@ static uint64_t plain_ops(const struct sl_ring *ring)
 {
 	uint64_t ops = ring->backend_caps.native;
 
+	if (ring->backend->began)
+		return 0;
 	if (!ring->backend_caps.files)
 		ops &= ~(1ull << SL_OP_READ | 1ull << SL_OP_WRITE);
 	if (!ring->backend->owns_world && !(ring->opts.flags & SL_RING_NO_INLINE))

@@ -65,8 +65,9 @@ const struct sl_op_info sl_op_table[SL_OP_CODES] = {
 	[SL_OP_GETSOCKOPT] = { "getsockopt", NET, AT_ONCE, ON_FD, ANY },
 	[SL_OP_SETSOCKOPT] = { "setsockopt", NET, AT_ONCE, ON_FD, ANY },
 	[SL_OP_PIPE] = { "pipe", PROCESS, AT_ONCE, 0, ANY },
-	[SL_OP_SPLICE] = { "splice", PROCESS, BACKEND, WRITES | OUT, ANY },
-	[SL_OP_TEE] = { "tee", PROCESS, BACKEND, WRITES | OUT, ANY },
+	[SL_OP_SPLICE] = { "splice", PROCESS, BACKEND, WRITES | OUT, ANY | SL_OP_NOWAIT },
+	[SL_OP_TEE] = { "tee", PROCESS, BACKEND, WRITES | OUT, ANY | SL_OP_NOWAIT },
+	[SL_OP_SENDFILE] = { "sendfile", NET, BACKEND, WRITES | OUT, ANY | SL_OP_NOWAIT },
 };
 
 const char *sl_op_name(unsigned code)

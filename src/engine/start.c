@@ -121,6 +121,10 @@ static void start_slowly(struct sl_ring *ring, struct sl_slot *slot)
 	}
 	if (slot->keep && !keep_enter(ring, slot))
 		return;
+	if (SL_UNLIKELY(ring->backend->began)) {
+		slot->engine_flags |= SLOT_TOLD;
+		ring->backend->began(ring->state, slot);
+	}
 	if (slot->code == SL_OP_CLOSE)
 		start_close(ring, slot);
 	else if (slot->code == SL_OP_LOCK)

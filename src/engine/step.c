@@ -244,6 +244,15 @@ static void step_send(struct sl_ring *ring, struct sl_slot *slot, const struct s
 	end(ring, slot, res);
 }
 
+static void step_sendfile(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
+{
+	slot->op->aux = res == -ENODATA ? SL_SENDFILE_COLD : 0;
+	if (res == -ENODATA)
+		res = 0;
+	slot->op->done_len = res > 0 ? (uint64_t)res : 0;
+	end(ring, slot, res);
+}
+
 static void step_accept(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event)
 {
 	/* accept(2): the peer gave up while queued; the next one may not have. */
@@ -277,6 +286,15 @@ static void step_poll(struct sl_ring *ring, struct sl_slot *slot, const struct s
 		end(ring, slot, event->res);
 }
 
+/* -EPERM may only mean that a worker goes on with it. */
+static void tell_end(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event)
+{
+	if (event->flags & SL_EVENT_MORE || event->res == -EPERM)
+		return;
+	slot->engine_flags &= (uint8_t)~SLOT_TOLD;
+	ring->backend->ended(ring->state, slot, event->res);
+}
+
 /* True when the result only means: try again. */
 static bool step_again(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event,
 		       bool native)
@@ -306,9 +324,13 @@ void ring_step(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event
 		ring->in_backend--;
 		slot->engine_state = SLOT_HELD;
 	}
-	if (SL_UNLIKELY(slot->engine_flags & SLOT_READY_WAIT)) {
-		ready(ring, slot, event->res);
-		return;
+	if (SL_UNLIKELY(slot->engine_flags & (SLOT_READY_WAIT | SLOT_TOLD))) {
+		if (slot->engine_flags & SLOT_TOLD)
+			tell_end(ring, slot, event);
+		if (slot->engine_flags & SLOT_READY_WAIT) {
+			ready(ring, slot, event->res);
+			return;
+		}
 	}
 	if (SL_UNLIKELY(event->res < 0) && step_again(ring, slot, event, native))
 		return;
@@ -332,6 +354,9 @@ void ring_step(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event
 	case SL_OP_SPLICE:
 	case SL_OP_TEE:
 		step_send(ring, slot, event);
+		break;
+	case SL_OP_SENDFILE:
+		step_sendfile(ring, slot, event->res);
 		break;
 	case SL_OP_ACCEPT:
 		step_accept(ring, slot, event);

@@ -8,15 +8,16 @@ void sl_sigpipe_begin(struct sl_sigpipe_guard *guard)
 {
 	sigset_t set;
 
-	/* Only a blocked signal can be pending: then there is nothing to keep away,
-	 * and one more would merge with the one that is not ours. */
-	sigpending(&set);
-	guard->was_pending = sigismember(&set, SIGPIPE) == 1;
-	if (guard->was_pending)
-		return;
 	sigemptyset(&set);
 	sigaddset(&set, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &set, &guard->mask);
+	guard->was_pending = false;
+	if (!sigismember(&guard->mask, SIGPIPE))
+		return;
+	/* Only a signal that was blocked before can be pending: then one more would
+	 * merge with the one that is not ours. */
+	sigpending(&set);
+	guard->was_pending = sigismember(&set, SIGPIPE) == 1;
 }
 
 bool sl_sigpipe_end(const struct sl_sigpipe_guard *guard)
@@ -30,7 +31,12 @@ bool sl_sigpipe_end(const struct sl_sigpipe_guard *guard)
 	sigemptyset(&set);
 	sigaddset(&set, SIGPIPE);
 	dropped = sigtimedwait(&set, NULL, &now) == SIGPIPE;
+	sl_sigpipe_restore(guard);
+	return dropped;
+}
+
+void sl_sigpipe_restore(const struct sl_sigpipe_guard *guard)
+{
 	if (!sigismember(&guard->mask, SIGPIPE))
 		pthread_sigmask(SIG_SETMASK, &guard->mask, NULL);
-	return dropped;
 }

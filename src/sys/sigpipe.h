@@ -24,7 +24,7 @@ struct sl_sigpipe_guard {
  * sl_sigpipe_begin - keep SIGPIPE away from this thread
  * @guard: filled in; caller memory
  *
- * Context: any thread; guards nest. Two system calls.
+ * Context: any thread; guards nest. One system call, two where SIGPIPE is blocked.
  */
 void sl_sigpipe_begin(struct sl_sigpipe_guard *guard);
 
@@ -36,5 +36,13 @@ void sl_sigpipe_begin(struct sl_sigpipe_guard *guard);
  * Return: whether a SIGPIPE was dropped.
  */
 bool sl_sigpipe_end(const struct sl_sigpipe_guard *guard);
+
+/**
+ * sl_sigpipe_restore - let signals be as before, when none can have come
+ * @guard: from the begin on the same thread
+ *
+ * Context: the thread of the begin. At most one system call.
+ */
+void sl_sigpipe_restore(const struct sl_sigpipe_guard *guard);
 
 #endif

@@ -4,6 +4,7 @@
 #define SL_SYS_SOCK_H
 
 #include <fcntl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -69,6 +70,16 @@ static inline int sl_sys_setsockopt(int fd, int level, int name, const void *buf
 	return (int)sl_sys_answer(setsockopt(fd, level, name, buf, len));
 }
 
+static inline int sl_sys_getsockname(int fd, void *addr, socklen_t *len)
+{
+	return (int)sl_sys_answer(getsockname(fd, addr, len));
+}
+
+static inline int sl_sys_getpeername(int fd, void *addr, socklen_t *len)
+{
+	return (int)sl_sys_answer(getpeername(fd, addr, len));
+}
+
 static inline int sl_sys_pipe2(int fds[2], int flags)
 {
 	return (int)sl_sys_answer(pipe2(fds, flags));
@@ -78,6 +89,13 @@ static inline int64_t sl_sys_splice(int source, int64_t *source_off, int target,
 				    int64_t *target_off, size_t len, unsigned flags)
 {
 	return sl_sys_answer(splice(source, source_off, target, target_off, len, flags));
+}
+
+static inline int64_t sl_sys_sendfile(int target, int source, uint64_t off, size_t len)
+{
+	off_t at = (off_t)off;
+
+	return sl_sys_answer(sendfile(target, source, &at, len));
 }
 
 static inline int64_t sl_sys_tee(int source, int target, size_t len, unsigned flags)

@@ -111,7 +111,8 @@ static const uint64_t native =
 	BIT(SL_OP_FSYNC) | BIT(SL_OP_FDATASYNC) | BIT(SL_OP_ALLOCATE) | BIT(SL_OP_TRUNCATE) |
 	BIT(SL_OP_SOCKET) | BIT(SL_OP_BIND) | BIT(SL_OP_LISTEN) | BIT(SL_OP_ACCEPT) |
 	BIT(SL_OP_CONNECT) | BIT(SL_OP_RECV) | BIT(SL_OP_SEND) | BIT(SL_OP_RECVMSG) |
-	BIT(SL_OP_SENDMSG) | BIT(SL_OP_SHUTDOWN) | BIT(SL_OP_GETSOCKOPT) | BIT(SL_OP_SETSOCKOPT);
+	BIT(SL_OP_SENDMSG) | BIT(SL_OP_SHUTDOWN) | BIT(SL_OP_GETSOCKOPT) | BIT(SL_OP_SETSOCKOPT) |
+	BIT(SL_OP_SENDFILE);
 
 static int memory_open(const struct sl_backend_open *args, void **ret_state,
 		       struct sl_backend_caps *ret_caps, char *why)

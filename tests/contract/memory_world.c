@@ -331,6 +331,8 @@ bool memory_ready(const struct sl_slot *slot)
 	case SL_OP_SENDMSG:
 		return object->kind != STREAM || can_send(object) ||
 		       (slot->code == SL_OP_SEND && slot->off & MSG_DONTWAIT);
+	case SL_OP_SENDFILE:
+		return object->kind != STREAM || can_send(object) || slot->flags & SL_OP_NOWAIT;
 	case SL_OP_ACCEPT:
 		return object->kind != LISTENER || object->nr_waiting > 0;
 	case SL_OP_POLL:
@@ -368,6 +370,28 @@ static int64_t transfer(struct object *object, struct sl_slot *slot, uint64_t li
 	if (out ? !can_send(object) : !can_recv(object))
 		return -EAGAIN;
 	return move(object, slot, limit);
+}
+
+/* All of a file here is in memory. */
+static int64_t send_file(const struct object *object, const struct sl_slot *slot, uint64_t limit)
+{
+	const struct object *file = find((int)(intptr_t)slot->op->arg);
+
+	if (!file)
+		return -EBADF;
+	if (file->kind != REGULAR || object->kind == REGULAR)
+		return file->kind != REGULAR ? -EINVAL : -ENOTSOCK;
+	if (object->kind != STREAM)
+		return -ENOTCONN;
+	if (object->peer == NOBODY || object->no_send)
+		return -EPIPE;
+	if (slot->off >= file->len)
+		return 0;
+	if (limit > file->len - slot->off)
+		limit = file->len - slot->off;
+	if (!can_send(object))
+		return -EAGAIN;
+	return queue_push(&objects[object->peer], file->bytes + slot->off, (size_t)limit);
 }
 
 static int64_t new_socket(const struct sl_slot *slot)
@@ -522,6 +546,8 @@ static int64_t on_object(struct object *object, struct sl_slot *slot, uint64_t l
 		return transfer(object, slot, limit);
 	case SL_OP_POLL:
 		return events_of(object) & ((uint32_t)slot->len | POLLHUP | POLLERR);
+	case SL_OP_SENDFILE:
+		return send_file(object, slot, limit);
 	case SL_OP_FSYNC:
 	case SL_OP_FDATASYNC:
 		return object->kind == REGULAR ? 0 : -EINVAL;

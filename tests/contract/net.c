@@ -374,6 +374,34 @@ static void a_connection_that_is_reset_is_an_error(void **state)
 	sl_ring_close(ring);
 }
 
+static void a_socket_says_its_address_and_its_peers(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct address address = fresh_address();
+	struct sl_op accept = { .done = note }, op = { 0 };
+	int listener = new_listener(ring, &address), client = new_socket(ring);
+	struct sockaddr_un found;
+	socklen_t len = sizeof(found);
+
+	(void)state;
+	if (on_memory() && !on_sim())
+		SKIP("the memory backend keeps no addresses");
+	assert_int_equal(sl_ring_sockname(ring, listener, 0, (struct sockaddr *)&found, &len), 0);
+	assert_int_equal(len, address.len);
+	assert_memory_equal(&found, &address.un, len);
+	assert_int_equal(sl_ring_sockname(ring, client, 1, (struct sockaddr *)&found, &len),
+			 -ENOTCONN);
+	submit(ring, sl_op_accept(&accept, listener, NULL, NULL, SOCK_CLOEXEC));
+	expect_res(ring, sl_op_connect(&op, client, plain(&address), address.len), 0);
+	ring_until(ring, &trace.ended, 1);
+	len = 3;
+	assert_int_equal(sl_ring_sockname(ring, client, 1, (struct sockaddr *)&found, &len), 0);
+	assert_int_equal(len, address.len);
+	assert_int_equal(sl_ring_sockname(ring, world_bad_fd(), 0, (struct sockaddr *)&found, &len),
+			 -EBADF);
+	sl_ring_close(ring);
+}
+
 static void datagrams_keep_their_borders(void **state)
 {
 	struct sl_ring *ring = ring_open(8);
@@ -404,6 +432,7 @@ static const struct contract_test tests[] = {
 	T(messages_are_sent_and_received, NET, 0),
 	T(a_descriptor_travels_in_a_message, NET, ON_KERNEL),
 	T(options_are_set_and_read, NET, 0),
+	T(a_socket_says_its_address_and_its_peers, NET, 0),
 	T(a_tcp_connection_is_accepted_with_its_address, NET, ON_KERNEL),
 	T(a_tcp_connection_to_a_closed_port_is_refused, NET, ON_KERNEL),
 	T(a_connection_that_is_reset_is_an_error, NET, ON_KERNEL),

@@ -231,7 +231,7 @@ static uint32_t group_of(unsigned code)
 		return FILES;
 	if (code <= SL_OP_SYNC_DIR)
 		return NAME;
-	return code <= SL_OP_SETSOCKOPT ? NET : PROCESS;
+	return code <= SL_OP_SETSOCKOPT || code == SL_OP_SENDFILE ? NET : PROCESS;
 }
 
 static void a_group_is_run_as_a_whole_or_not_at_all(void **state)

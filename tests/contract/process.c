@@ -238,7 +238,30 @@ static void many_splices_that_wait_do_not_hold_up_a_stat(void **state)
 	assert_int_equal(trace.ended, NR_OPS);
 }
 
+static void a_splice_told_not_to_wait_answers_at_once(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op op = { 0 };
+	int pair[2], fds[2];
+	struct sl_splice_ends ends;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	ends = from(pair[0]);
+	sl_op_splice(&op, fds[1], &ends, 100)->flags |= SL_OP_NOWAIT;
+	expect_res(ring, &op, -EAGAIN);
+	assert_int_equal(write(pair[1], "abc", 3), 3);
+	expect_res(ring, &op, 3);
+	ends = from(fds[0]);
+	sl_op_splice(&op, pair[0], &ends, 100)->flags |= SL_OP_NOWAIT;
+	expect_res(ring, &op, 3);
+	expect_res(ring, &op, -EAGAIN);
+	sl_ring_close(ring);
+}
+
 static const struct contract_test tests[] = {
+	T(a_splice_told_not_to_wait_answers_at_once, PROCESS, 0),
 	T(a_pipe_is_made_with_its_flags, PROCESS, ON_KERNEL),
 	T(splice_moves_a_file_to_a_socket_through_a_pipe, PROCESS | BLOCK, ON_KERNEL),
 	T(splice_into_a_file_goes_to_its_offset, PROCESS | BLOCK, ON_KERNEL),

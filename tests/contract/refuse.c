@@ -19,6 +19,10 @@ static uint16_t known_flags(unsigned code)
 		return SL_OP_ZC | SL_OP_VEC;
 	case SL_OP_SENDMSG:
 		return SL_OP_ZC;
+	case SL_OP_SPLICE:
+	case SL_OP_TEE:
+	case SL_OP_SENDFILE:
+		return SL_OP_NOWAIT;
 	default:
 		return 0;
 	}

@@ -152,8 +152,9 @@ bool log_has(const struct log_lines *lines, const char *word);
 extern const struct contract_group core_tests, opts_tests, turn_tests, refuse_tests, timer_tests,
 	poll_tests, work_tests, deadline_tests, cancel_tests, chain_tests, park_tests, class_tests,
 	stats_tests, block_tests, disk_tests, direct_tests, file_tests, name_tests, close_tests,
-	lock_tests, net_tests, accept_tests, zerocopy_tests, pooled_tests, buf_tests, keep_tests,
-	process_tests, signal_tests, thread_tests, post_tests, shutdown_tests, fork_tests,
-	noalloc_tests, embed_tests, seam_tests, random_tests, selection_tests;
+	lock_tests, net_tests, sendfile_tests, accept_tests, zerocopy_tests, pooled_tests,
+	buf_tests, keep_tests, process_tests, signal_tests, thread_tests, post_tests,
+	shutdown_tests, fork_tests, noalloc_tests, embed_tests, seam_tests, random_tests,
+	selection_tests;
 
 #endif

@@ -258,7 +258,7 @@ static struct sl_backend_caps caps_of(const struct ready *r)
 	return (struct sl_backend_caps){
 		.native = CODE(POLL) | CODE(READ) | CODE(WRITE) | CODE(RECV) | CODE(SEND) |
 			  CODE(RECVMSG) | CODE(SENDMSG) | CODE(ACCEPT) | CODE(CONNECT) |
-			  CODE(SPLICE) | CODE(TEE),
+			  CODE(SPLICE) | CODE(TEE) | CODE(SENDFILE),
 		.caps = r->poller->fd(r->poller_state) >= 0 ? SL_CAP_EMBEDDABLE : 0,
 		.memory_bytes = r->bytes,
 	};

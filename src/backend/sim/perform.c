@@ -133,6 +133,8 @@ static int64_t on_handle(struct sim_task *task, struct sim_handle *handle)
 		return sim_attribute_set(task, handle);
 	case SL_OP_LOCK:
 		return sim_lock_set(task, handle);
+	case SL_OP_SENDFILE:
+		return sim_socket_sendfile(task, handle);
 	default:
 		return sim_socket_perform(task, handle);
 	}

@@ -33,7 +33,7 @@ static uint64_t native_ops(void)
 
 	for (unsigned code = SL_OP_READ; code <= SL_OP_SETSOCKOPT; code++)
 		ops |= BIT(code);
-	return ops;
+	return ops | BIT(SL_OP_SENDFILE);
 }
 
 static int sim_open(const struct sl_backend_open *args, void **ret_state,
@@ -340,6 +340,16 @@ static int sim_describe(void *state, int fd, struct sl_desc *ret_desc)
 	return handle && !ring->dead ? sim_handle_describe(handle, ret_desc) : -EBADF;
 }
 
+static int sim_sockname(void *state, int fd, bool peer, struct sockaddr *addr, socklen_t *len)
+{
+	const struct sim_ring *ring = state;
+	const struct sim_handle *handle = sim_handle_find(ring->machine, fd);
+
+	if (!handle || ring->dead)
+		return -EBADF;
+	return handle->socket ? sim_socket_name(handle->socket, peer, addr, len) : -ENOTSOCK;
+}
+
 static int sim_fd(void *state)
 {
 	(void)state;
@@ -371,6 +381,7 @@ const struct sl_backend sl_backend_sim = {
 	.keep = sim_keep,
 	.unkeep = sim_unkeep,
 	.describe = sim_describe,
+	.sockname = sim_sockname,
 	.fd = sim_fd,
 	.stats = sim_stats,
 };

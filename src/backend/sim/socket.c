@@ -235,23 +235,28 @@ static int64_t connect_to(struct sim_task *task, struct sim_socket *socket)
 	return join(socket, listener);
 }
 
-static void tell_address(const struct sim_task *task, const struct sim_socket *peer)
+static void tell_address(const struct sim_socket *socket, void *ret_addr, socklen_t *len)
 {
-	const struct sl_op *op = task->slot->op;
-	socklen_t *len = op->arg;
 	struct sim_address address = { .len = sizeof(sa_family_t) };
 
-	if (!op->buf || !len)
-		return;
-	address.any.sa_family = (sa_family_t)peer->family;
-	if (peer->address.len)
-		address = peer->address;
-	else if (peer->family == AF_INET) {
-		sl_sim_address(peer->machine->number, 0, inet(&address));
+	address.any.sa_family = (sa_family_t)socket->family;
+	if (socket->address.len)
+		address = socket->address;
+	else if (socket->family == AF_INET) {
+		sl_sim_address(socket->machine->number, 0, inet(&address));
 		address.len = sizeof(struct sockaddr_in);
 	}
-	memcpy(op->buf, &address.storage, *len < address.len ? *len : address.len);
+	memcpy(ret_addr, &address.storage, *len < address.len ? *len : address.len);
 	*len = address.len;
+}
+
+int sim_socket_name(const struct sim_socket *socket, bool peer, struct sockaddr *addr,
+		    socklen_t *len)
+{
+	if (peer && (socket->state != SIM_STREAM || !socket->peer))
+		return -ENOTCONN;
+	tell_address(peer ? socket->peer : socket, addr, len);
+	return 0;
 }
 
 static int64_t accept_from(struct sim_task *task, struct sim_socket *listener)
@@ -271,7 +276,8 @@ static int64_t accept_from(struct sim_task *task, struct sim_socket *listener)
 	listener->backlog_nr--;
 	handle->socket = socket; /* held by the backlog until now */
 	handle->flags = task->slot->op->off & SOCK_NONBLOCK;
-	tell_address(task, socket->peer);
+	if (task->slot->op->buf && task->slot->op->arg)
+		tell_address(socket->peer, task->slot->op->buf, task->slot->op->arg);
 	sim_wake(task->ring->sim, &task->ring->sim->link_waiters);
 	return number;
 }
@@ -358,7 +364,8 @@ static bool is_known(int level, int name)
 				     SO_SNDBUF,	   SO_RCVBUF,	 SO_BROADCAST };
 
 	if (level == IPPROTO_TCP)
-		return name == TCP_NODELAY || name == TCP_CORK || name == TCP_KEEPIDLE;
+		return name == TCP_NODELAY || name == TCP_CORK || name == TCP_KEEPIDLE ||
+		       name == TCP_DEFER_ACCEPT || name == TCP_USER_TIMEOUT;
 	for (size_t i = 0; level == SOL_SOCKET && i < sizeof(names) / sizeof(names[0]); i++)
 		if (names[i] == name)
 			return true;

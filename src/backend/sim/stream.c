@@ -251,6 +251,62 @@ static int64_t send_bytes(struct sim_task *task, struct sim_socket *socket)
 	return err ? err : (int64_t)len;
 }
 
+/* What of the file is cached, the seed says: the page cache is not simulated. */
+static int64_t read_cached(struct sim_task *task, const struct sim_handle *file,
+			   unsigned char *bytes, uint64_t len)
+{
+	uint64_t off = task->slot->off;
+
+	if (off >= file->inode->cache.size)
+		return 0;
+	if (model_random(&task->ring->sim->random) % 4 == 0)
+		return -ENODATA;
+	if (sim_fault(task, SL_SIM_READ_EIO))
+		return -EIO;
+	return (int64_t)model_read(file->inode, off, bytes, sim_fault_limit(task, len));
+}
+
+static int64_t send_cached(struct sim_task *task, struct sim_socket *socket,
+			   const struct sim_handle *file)
+{
+	uint64_t len = task->slot->len < window(socket) ? task->slot->len : window(socket);
+	unsigned char *bytes = malloc(len ? len : 1);
+	struct sim_pieces pieces = { .one = { bytes, len }, .nr = 1 };
+	int64_t res = bytes ? read_cached(task, file, bytes, len) : -ENOMEM;
+	int err = 0;
+
+	pieces.iov = &pieces.one;
+	if (res > 0)
+		err = sim_segment_send(socket, SIM_BYTES, &pieces, (uint64_t)res,
+				       sim_fault(task, SL_SIM_DROP) ? RESEND_NS : 0);
+	free(bytes);
+	return err ? err : res;
+}
+
+int64_t sim_socket_sendfile(struct sim_task *task, struct sim_handle *handle)
+{
+	const struct sim_handle *file =
+		sim_handle_find(task->ring->machine, (int)(intptr_t)task->slot->op->arg);
+	struct sim_socket *socket = handle->socket;
+
+	if (!file)
+		return -EBADF;
+	if (!socket)
+		return -ENOTSOCK;
+	if (file->kind != SIM_FILE)
+		return -EINVAL;
+	if (socket->state != SIM_STREAM)
+		return -ENOTCONN;
+	if (socket->reset)
+		return tell_reset(socket, -EPIPE);
+	if (is_broken(socket))
+		return -EPIPE;
+	if (!window(socket))
+		return task->slot->flags & SL_OP_NOWAIT ? -EAGAIN :
+							  sim_block(task, &socket->waiters);
+	return send_cached(task, socket, file);
+}
+
 /* Copies up to len bytes that have arrived, from the at-th on. */
 static void copy_out(const struct sim_socket *socket, uint32_t at, unsigned char *to, uint32_t len)
 {

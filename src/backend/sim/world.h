@@ -303,6 +303,9 @@ void sim_lock_drop(struct sim_handle *handle);
 int64_t sim_socket_create(const struct sim_task *task);
 int64_t sim_socket_perform(struct sim_task *task, struct sim_handle *handle);
 int64_t sim_socket_transfer(struct sim_task *task, struct sim_handle *handle);
+int64_t sim_socket_sendfile(struct sim_task *task, struct sim_handle *handle);
+int sim_socket_name(const struct sim_socket *socket, bool peer, struct sockaddr *addr,
+		    socklen_t *len);
 uint32_t sim_socket_events(const struct sim_socket *socket);
 struct sim_tasks *sim_socket_waiters(struct sim_socket *socket);
 void sim_socket_close(struct sim_socket *socket, bool silently);

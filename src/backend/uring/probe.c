@@ -31,6 +31,7 @@ static const struct {
 	{ SL_OP_SENDMSG, { SL_URING_OP_SENDMSG } },
 	{ SL_OP_SPLICE, { SL_URING_OP_SPLICE } },
 	{ SL_OP_TEE, { SL_URING_OP_TEE } },
+	{ SL_OP_SENDFILE, { SL_URING_OP_NOP } }, /* made here and now, see turn.c */
 };
 
 uint64_t uring_native(const struct uring_ops *ops)

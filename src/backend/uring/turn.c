@@ -72,14 +72,14 @@ static bool take_buffer(struct uring *u, struct sl_slot *slot)
 	return false;
 }
 
-/* Between streams the bytes are moved here and now: through the ring each move
- * takes a kernel thread, and a few that wait for their peers would hold them all.
- * True when the result is known; the engine waits for readiness after -EAGAIN. */
+/* Between streams, and from what is cached of a file, the bytes are moved here and now: through the
+ * ring each move takes a kernel thread, and a few that wait for their peers would hold them all. True
+ * when the result is known; the engine waits for readiness after -EAGAIN. */
 static bool move_now(struct uring *u, struct sl_slot *slot)
 {
 	int64_t res = sl_attempt(slot);
 
-	if (res == -EPERM)
+	if (res == -EPERM && slot->code != SL_OP_SENDFILE)
 		return false;
 	uring_known_add(u, slot, res);
 	return true;
@@ -90,7 +90,7 @@ static bool settled(struct uring *u, struct sl_slot *slot)
 {
 	if (slot->pool)
 		return slot->pool_id < 0 && slot->code != SL_OP_POLL && !take_buffer(u, slot);
-	return (slot->code == SL_OP_SPLICE || slot->code == SL_OP_TEE) && move_now(u, slot);
+	return slot->code >= SL_OP_SPLICE && slot->code <= SL_OP_SENDFILE && move_now(u, slot);
 }
 
 static inline void count_in(struct uring *u, uint64_t user_data)
