@@ -87,7 +87,7 @@ static bool post_zc_failed(struct uring *u, const struct sl_uring_cqe *cqe, int6
 	if (!sl_event_room(u->ring))
 		return false;
 	if (res == -EOPNOTSUPP) {
-		uring_mark(slot)->no_zc = true;
+		uring_refuse(slot);
 		event.res = -EINTR;
 	}
 	sl_event(u->ring, &event);
@@ -169,7 +169,7 @@ static bool post_unpolled(struct uring *u, const struct sl_uring_cqe *cqe)
 
 	if (!sl_event_room(u->ring))
 		return false;
-	uring_mark(sl_slot_find(u->ring, event.id))->no_poll = true;
+	uring_refuse(sl_slot_find(u->ring, event.id));
 	sl_event(u->ring, &event);
 	ended(u, cqe->user_data);
 	return true;

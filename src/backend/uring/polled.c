@@ -28,7 +28,7 @@ static bool can_poll(struct sl_slot *slot)
 	int status;
 
 	if ((slot->code != SL_OP_READ && slot->code != SL_OP_WRITE) || slot->pool ||
-	    slot->off == SL_OFF_CURRENT || uring_mark(slot)->no_poll)
+	    slot->off == SL_OFF_CURRENT || uring_refused(slot))
 		return false;
 	status = sl_sys_get_status(slot->fd);
 	return status >= 0 && status & O_DIRECT;

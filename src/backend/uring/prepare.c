@@ -262,7 +262,7 @@ static uint64_t zc_note(const struct uring *u, struct sl_slot *slot, bool messag
 	if (!(slot->flags & SL_OP_ZC))
 		return 0;
 	uring_mark(slot)->res = 0;
-	if (uring_mark(slot)->no_zc || !(message ? u->zc_vector : u->zc))
+	if (uring_refused(slot) || !(message ? u->zc_vector : u->zc))
 		return URING_NOTE_COPY;
 	return URING_NOTE_ZC;
 }

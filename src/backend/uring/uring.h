@@ -57,8 +57,7 @@ struct uring_mark {
 	uint64_t user_data;
 	struct sl_slot *next; /* in the known list */
 	int64_t res;	      /* known, or the failure of a zero-copy send */
-	bool no_zc;	      /* this socket refuses it */
-	bool no_poll;	      /* this file refuses to be polled */
+	uint64_t refused;     /* see uring_refuse() */
 };
 
 _Static_assert(sizeof(struct uring_mark) <= sizeof(((struct sl_slot *)0)->backend), "fits");
@@ -116,6 +115,19 @@ struct uring {
 static inline struct uring_mark *uring_mark(struct sl_slot *slot)
 {
 	return (struct uring_mark *)(void *)&slot->backend;
+}
+
+/* The op in this slot is started again without what its descriptor refused: zero-copy
+ * by its socket, polling by its file. It tells its id, for the slot's next op finds the
+ * mark as it is. */
+static inline void uring_refuse(struct sl_slot *slot)
+{
+	uring_mark(slot)->refused = slot->id + 1;
+}
+
+static inline bool uring_refused(struct sl_slot *slot)
+{
+	return uring_mark(slot)->refused == slot->id + 1;
 }
 
 /* open.c */
