@@ -288,10 +288,12 @@ static void overflowed_completions_come_in_order(void **state)
 	uring_queue_close(&q);
 }
 
+/* Their order is the kernel's own: 6.1 completes what it refuses before what it has done at once. */
 static void bad_entry_does_not_stop_the_batch(void **state)
 {
 	const struct uring_queue_wait wait = { .nr = 3 };
 	struct uring_queue q;
+	unsigned seen = 0;
 
 	(void)state;
 	open_usual(&q);
@@ -301,9 +303,13 @@ static void bad_entry_does_not_stop_the_batch(void **state)
 	push_nop(&q, 3);
 	assert_int_equal(uring_queue_submit(&q, &wait), 3);
 	assert_int_equal(uring_queue_ready(&q), 3);
-	assert_int_equal(uring_queue_cqe(&q, 0)->res, 0);
-	assert_int_equal(uring_queue_cqe(&q, 1)->res, -EINVAL);
-	assert_int_equal(uring_queue_cqe(&q, 2)->res, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct sl_uring_cqe *cqe = uring_queue_cqe(&q, i);
+
+		assert_int_equal(cqe->res, cqe->user_data == 2 ? -EINVAL : 0);
+		seen |= 1U << cqe->user_data;
+	}
+	assert_int_equal(seen, 1U << 1 | 1U << 2 | 1U << 3);
 	uring_queue_close(&q);
 }
 

@@ -114,7 +114,7 @@ static void provided_buffers_run_out_and_come_back(void **state)
 					       .buf_index = GROUP };
 	struct sl_uring_sqe request = recv_any;
 	uint16_t tail = 0;
-	int pair[2];
+	int pair[2], again;
 
 	(void)state;
 	open_usual(&q);
@@ -146,7 +146,8 @@ static void provided_buffers_run_out_and_come_back(void **state)
 		uring_queue_seen(&q, 1);
 	}
 	assert_int_equal(uring_queue_buf_ring_unregister(&q, GROUP), 0);
-	assert_int_equal(uring_queue_buf_ring_unregister(&q, GROUP), -ENOENT);
+	again = uring_queue_buf_ring_unregister(&q, GROUP);
+	assert_true(again == -ENOENT || again == -EINVAL);
 	uring_queue_close(&q);
 	close(pair[0]);
 	close(pair[1]);

@@ -317,7 +317,8 @@ int uring_queue_buf_ring_register(struct uring_queue *q, struct sl_uring_buf *ri
  *
  * Context: the owner.
  *
- * Return: 0; -ENOENT: no such group; -EINVAL: not a ring.
+ * Return: 0; -ENOENT: no such group; -EINVAL: not a ring, or one below 64 that
+ * was one (6.1 keeps these groups, empty).
  */
 int uring_queue_buf_ring_unregister(struct uring_queue *q, uint16_t group);
 
