@@ -58,8 +58,7 @@ static void keep_prefix(struct model_volume *volume, uint64_t nr)
 	}
 }
 
-/* The op with the element of a number; *nr becomes its number within the op. */
-static struct model_op *op_with(struct model_volume *volume, uint64_t *nr)
+struct model_op *model_op_with(struct model_volume *volume, uint64_t *nr)
 {
 	struct model_op *op;
 
@@ -74,7 +73,7 @@ static struct model_op *op_with(struct model_volume *volume, uint64_t *nr)
 
 static void keep_but(struct model_volume *volume, uint64_t nr)
 {
-	struct model_op *op = op_with(volume, &nr);
+	struct model_op *op = model_op_with(volume, &nr);
 
 	keep_all(volume, true);
 	if (op)
@@ -83,7 +82,7 @@ static void keep_but(struct model_volume *volume, uint64_t nr)
 
 static void keep_only(struct model_volume *volume, uint64_t nr)
 {
-	struct model_op *only = op_with(volume, &nr), *op;
+	struct model_op *only = model_op_with(volume, &nr), *op;
 
 	keep_all(volume, false);
 	if (!only)
@@ -163,6 +162,39 @@ void model_choose(struct model_volume *volume, const struct model_choice *choice
 		break;
 	}
 	model_keep_legal(volume);
+}
+
+void model_choose_lost(struct model_volume *volume, const uint64_t *elements, size_t nr)
+{
+	keep_all(volume, true);
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t within = elements[i];
+		struct model_op *op = model_op_with(volume, &within);
+
+		if (op)
+			op->kept &= (uint8_t)~element(volume, op, within);
+	}
+	model_keep_legal(volume);
+}
+
+void model_choose_names(struct model_volume *volume)
+{
+	struct model_op *op;
+
+	TAILQ_FOREACH(op, &volume->names, of_names)
+	{
+		op->name.entry->chosen = op->name.entry->disk;
+		if (op->name.source)
+			op->name.source->chosen = op->name.source->disk;
+	}
+	TAILQ_FOREACH(op, &volume->names, of_names)
+	{
+		if (!op->kept)
+			continue;
+		op->name.entry->chosen = op->inode;
+		if (op->name.source)
+			op->name.source->chosen = op->name.other;
+	}
 }
 
 bool model_choice_is_legal(struct model_volume *volume)

@@ -41,6 +41,7 @@ static int zero_tail(struct model_volume *volume, struct model_page **page, size
 	if (own != *page)
 		model_page_drop(&volume->pages, *page);
 	memset(own->bytes + from, 0, MODEL_PAGE_BYTES - from);
+	own->hash = 0;
 	*page = own;
 	return 0;
 }

@@ -77,6 +77,7 @@ static int write_page(struct model_volume *volume, struct model_inode *inode, ui
 	if (!op)
 		return -ENOMEM;
 	memcpy(inode->cache.page[idx]->bytes + within, buf, len);
+	inode->cache.page[idx]->hash = 0;
 	op->data.idx = idx;
 	op->data.page = model_page_hold(inode->cache.page[idx]);
 	op->sectors = sectors_of(volume, within, within + len);

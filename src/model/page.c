@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* page.c - versions of pages: made, copied, merged sector by sector. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +10,17 @@
 struct model_page *model_page_blank(struct model_pages *pages)
 {
 	struct model_page *page = pages->free;
+	bool was_free = page != NULL;
 
-	if (page)
+	if (was_free)
 		pages->free = page->next;
 	else
 		page = malloc(sizeof(*page));
-	if (page)
-		page->holders = 1;
+	if (!page)
+		return NULL;
+	pages->nr += !was_free;
+	page->holders = 1;
+	page->hash = 0;
 	return page;
 }
 
@@ -63,6 +68,7 @@ int model_page_merge(struct model_pages *pages, struct model_page **to, struct m
 	}
 	if (make_own(pages, to))
 		return -ENOMEM;
+	(*to)->hash = 0;
 	for (unsigned i = 0; i < MODEL_PAGE_BYTES / MODEL_SECTOR_BYTES; i++) {
 		size_t at = (size_t)i * MODEL_SECTOR_BYTES;
 

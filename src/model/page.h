@@ -17,6 +17,7 @@
 
 struct model_page {
 	uint32_t holders;
+	uint64_t hash;		 /* of the bytes, the caller's; 0 again when they change */
 	struct model_page *next; /* while free */
 	unsigned char bytes[MODEL_PAGE_BYTES];
 };
@@ -24,6 +25,7 @@ struct model_page {
 /* A stock of pages that are not used now. */
 struct model_pages {
 	struct model_page *free;
+	uint64_t nr; /* of all pages, used and free */
 };
 
 /* A page of zeros, or a copy of another; held once. NULL without memory. */

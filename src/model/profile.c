@@ -13,7 +13,6 @@ const struct model_profile model_ext4 = {
 	.name = "ext4",
 	.names_in_order = true,
 	.sync_commits_names = true,
-	.size_after_data = true,
 	.flush_on_replace = true,
 };
 

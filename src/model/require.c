@@ -5,7 +5,7 @@
  *	an op			requires, of the ops before it
  *	NAME, RENAME		all names and truncations (names_in_order);
  *				else those of the same entries;
- *				of a replaced file: the data (flush_on_replace)
+ *				of what replaces a file: its sizes (flush_on_replace)
  *	half of a rename	the half that adds the name
  *	SIZE			all sizes of the inode; the data of its own write
  *				beyond the old size (size_after_data)
@@ -48,7 +48,7 @@ static struct model_inode *marks(const struct model_volume *volume, struct model
 {
 	if (inode->pass != volume->pass) {
 		inode->pass = volume->pass;
-		inode->sizes = inode->any = false;
+		inode->sizes = false;
 		inode->floor = floor;
 	}
 	return inode;
@@ -84,8 +84,6 @@ static bool is_needed(const struct model_volume *volume, const struct need *need
 	if (is_name(op))
 		return is_marked(volume, op->name.entry) || is_marked(volume, op->name.source);
 	inode = marks(volume, op->inode, 0);
-	if (inode->any)
-		return true;
 	if (op->kind == MODEL_DATA)
 		return op->grown && op->group == need->group;
 	return inode->sizes || (is_cut(op) && op->size.after < inode->floor);
@@ -97,7 +95,7 @@ static void note_need(const struct model_volume *volume, struct need *need, stru
 	if (is_name(op)) {
 		mark_entries(volume, op);
 		if (flushes(volume, op))
-			marks(volume, op->inode, 0)->any = true;
+			marks(volume, op->inode, 0)->sizes = true;
 		if (op->name.twin && op->name.twin->seq < op->seq)
 			op->name.twin->flags |= MODEL_WANTED;
 		return;
@@ -148,7 +146,7 @@ static uint8_t allowed(const struct model_volume *volume, const struct lost *los
 			return 0;
 		if (op->name.twin && op->name.twin->seq < op->seq && !op->name.twin->kept)
 			return 0;
-		return !flushes(volume, op) || !marks(volume, op->inode, UINT64_MAX)->any;
+		return !flushes(volume, op) || !marks(volume, op->inode, UINT64_MAX)->sizes;
 	}
 	inode = marks(volume, op->inode, UINT64_MAX);
 	if (op->kind == MODEL_DATA)
@@ -167,7 +165,7 @@ static void note_lost(const struct model_volume *volume, struct lost *lost, stru
 			mark_entries(volume, op);
 		return;
 	}
-	marks(volume, op->inode, UINT64_MAX)->any = true;
+	marks(volume, op->inode, UINT64_MAX);
 	if (op->kind == MODEL_SIZE) {
 		op->inode->sizes = true;
 		if (is_cut(op) && op->size.after < op->inode->floor)

@@ -200,7 +200,7 @@ static void want_own_names(struct model_volume *volume, struct sync *sync)
 	volume->pass++;
 }
 
-/* A commit takes with it all names and truncations, and what was flushed for it. */
+/* A commit takes with it all names and truncations, and the sizes of what was flushed. */
 static void want_commit(struct model_volume *volume, struct sync *sync)
 {
 	struct model_op *op;
@@ -213,7 +213,8 @@ static void want_commit(struct model_volume *volume, struct sync *sync)
 		if (op->seq > sync->seq)
 			break;
 		if (op->kind == MODEL_NAME || op->kind == MODEL_RENAME ||
-		    op->flags & MODEL_TRUNCATION || op->inode->flushed_seq >= op->seq)
+		    op->flags & MODEL_TRUNCATION ||
+		    (op->kind == MODEL_SIZE && op->inode->flushed_seq >= op->seq))
 			op->flags |= MODEL_WANTED;
 	}
 }
@@ -278,6 +279,15 @@ int model_write_back(struct model_volume *volume, uint32_t nr)
 	int err = 0;
 
 	while (volume->pending > nr && !err)
+		err = settle(volume, TAILQ_FIRST(&volume->ops));
+	return err;
+}
+
+int model_sync_until(struct model_volume *volume, uint64_t seq)
+{
+	int err = 0;
+
+	while (!err && !TAILQ_EMPTY(&volume->ops) && TAILQ_FIRST(&volume->ops)->seq <= seq)
 		err = settle(volume, TAILQ_FIRST(&volume->ops));
 	return err;
 }

@@ -57,7 +57,8 @@ struct model_entry {
 	struct model_inode *dir;
 	struct model_inode *cache; /* what it names now, or NULL */
 	struct model_inode *disk;
-	uint64_t position; /* in its directory, for readdir */
+	struct model_inode *chosen; /* of the choice, where ops name the entry */
+	uint64_t position;	    /* in its directory, for readdir */
 	uint64_t hash;
 	uint32_t ops; /* pending ones that name it */
 	uint64_t pass;
@@ -133,14 +134,15 @@ struct model_inode {
 	struct model_content cache;
 	struct model_content disk;
 	uint64_t next_position;
-	uint64_t flushed_seq; /* data up to here goes to disk with the next commit */
+	uint64_t flushed_seq; /* sizes up to here go to disk with the next commit */
 	bool truncated;	      /* since it was opened */
 	bool lies;
+	void *owner; /* the caller's */
 
 	/* a pass over the ops */
 	uint64_t pass;
 	uint64_t floor; /* a truncation to here was lost, or is required */
-	bool sizes, any;
+	bool sizes;
 };
 
 struct model_volume_opts {
@@ -259,6 +261,8 @@ int model_sync(struct model_volume *volume, struct model_inode *inode, bool data
 /* A write with O_DSYNC: the ops after `after` and what they need. */
 int model_sync_write(struct model_volume *volume, struct model_inode *inode, uint64_t after);
 int model_sync_all(struct model_volume *volume);
+/* The same, of what was done up to seq. */
+int model_sync_until(struct model_volume *volume, uint64_t seq);
 /* The oldest ops go to the disk until no more than nr are pending. */
 int model_write_back(struct model_volume *volume, uint32_t nr);
 /* A sync failed: some of the data is clean in the cache, and never reaches the disk. */
@@ -293,8 +297,18 @@ struct model_choice {
 
 /* Elements that a choice is about: an op, or a sector of a data op. */
 uint64_t model_elements(const struct model_volume *volume);
+/* The op with an element of a number, and its number within that op; NULL: there are fewer. */
+struct model_op *model_op_with(struct model_volume *volume, uint64_t *nr);
 /* Marks the ops that survive; the volume goes on as it was. */
 void model_choose(struct model_volume *volume, const struct model_choice *choice);
+/* ... all but the elements of these numbers, and what requires them. */
+void model_choose_lost(struct model_volume *volume, const uint64_t *elements, size_t nr);
+/* Finds what the marked ops make of each name that ops name: see model_entry_chosen(). */
+void model_choose_names(struct model_volume *volume);
+static inline struct model_inode *model_entry_chosen(const struct model_entry *entry)
+{
+	return entry->ops ? entry->chosen : entry->disk;
+}
 /* Whether the ops marked are a legal set. */
 bool model_choice_is_legal(struct model_volume *volume);
 /* What the marked ops would leave. */
