@@ -240,7 +240,9 @@ SL_EXPORT int sl_file_open(struct sl_ring *ring, int dirfd, const char *path,
  * @file: the file; NULL is ignored
  *
  * Makes nothing durable: sl_file_sync() does, and can fail. In a forked child
- * only memory is freed.
+ * only memory is freed. With requests in flight on a broken ring (see
+ * sl_ring_error()) nothing is: the kernel may still write into what they name.
+ * So it is for readers and writers on the file.
  *
  * Context: owner thread, not from a callback; sleeps.
  */

@@ -76,6 +76,9 @@ static inline bool sl_file_is_direct(const struct sl_file *file)
 
 /* Submits req->op; SL_REQUEST_GOES_ON or -errno. */
 int sl_request_submit(struct sl_file_req *req);
+/* Runs the ring until *nr is 0, or a forked child finds them to be its parent's; false: the
+ * ring broke, and what they name stays the kernel's. */
+bool sl_requests_end(struct sl_ring *ring, const uint32_t *nr);
 
 /* Gives req a bounce buffer; false: it waits, and will go when it has one. */
 bool sl_request_bounce(struct sl_file_req *req);

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "base/assert.h"
 #include "base/bits.h"
 #include "file/file.h"
 #include "file/memory.h"
@@ -238,14 +237,8 @@ void sl_file_close(struct sl_file *file)
 {
 	if (!file)
 		return;
-	while (file->requests) {
-		int rc = sl_ring_run(file->ring, 0);
-
-		/* In a forked child the requests are the parent's. */
-		if (rc == -ESTALE)
-			break;
-		SL_ASSERT_CMP(rc, >=, 0);
-	}
+	if (!sl_requests_end(file->ring, &file->requests))
+		return;
 	sl_file_forget_dir(file);
 	close_fd(file->ring, file->fd);
 	sl_bounce_fini(&file->bounce);

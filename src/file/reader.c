@@ -227,7 +227,8 @@ void sl_file_reader_close(struct sl_file_reader *reader)
 		return;
 	reader->closing = true;
 	ring = reader->stream.file->ring;
-	sl_stream_drain(&reader->stream);
+	if (!sl_stream_drain(&reader->stream))
+		return;
 	sl_stream_fini(&reader->stream);
 	sl_file_free(ring, reader, 1, sizeof(*reader));
 }

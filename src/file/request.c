@@ -368,6 +368,20 @@ static int submit_code(struct sl_file *file, unsigned code, struct sl_file_req *
 	}
 }
 
+bool sl_requests_end(struct sl_ring *ring, const uint32_t *nr)
+{
+	while (*nr) {
+		int rc = sl_ring_run(ring, 0);
+
+		if (rc == -ESTALE)
+			return true;
+		if (rc < 0 && sl_ring_error(ring))
+			return false;
+		SL_ASSERT_CMP(rc, >=, 0);
+	}
+	return true;
+}
+
 int64_t sl_file_do(struct sl_file *file, unsigned code, struct sl_file_req *req)
 {
 	/* Refused from a callback and from a wrong thread before anything starts. */

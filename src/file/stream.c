@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "base/assert.h"
 #include "base/bits.h"
 #include "file/file.h"
 #include "file/memory.h"
@@ -81,14 +80,7 @@ void sl_stream_fini(struct stream *stream)
 	*stream = (struct stream){ 0 };
 }
 
-void sl_stream_drain(struct stream *stream)
+bool sl_stream_drain(struct stream *stream)
 {
-	while (stream->busy) {
-		int rc = sl_ring_run(stream->file->ring, 0);
-
-		/* In a forked child the requests are the parent's. */
-		if (rc == -ESTALE)
-			break;
-		SL_ASSERT_CMP(rc, >=, 0);
-	}
+	return sl_requests_end(stream->file->ring, &stream->busy);
 }

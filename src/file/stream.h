@@ -37,8 +37,8 @@ int sl_stream_init(struct stream *stream, struct sl_file *file, const struct str
 /* Nothing is in flight any more. */
 void sl_stream_fini(struct stream *stream);
 
-/* Runs the ring until no request is in flight. */
-void sl_stream_drain(struct stream *stream);
+/* Runs the ring until no request is in flight; false: see sl_requests_end(). */
+bool sl_stream_drain(struct stream *stream);
 
 static inline struct stream_chunk *sl_stream_chunk(struct stream *stream, uint64_t nr)
 {

@@ -204,7 +204,8 @@ int64_t sl_file_writer_finish(struct sl_file_writer *writer, int sync)
 	if (!writer->failed && !writer->finished)
 		writer->failed = push_rest(writer);
 	writer->finished = true;
-	sl_stream_drain(&writer->stream);
+	if (!sl_stream_drain(&writer->stream))
+		return sl_ring_error(writer->stream.file->ring);
 	if (!writer->failed && sync)
 		writer->failed = sync_file(writer);
 	return writer->failed ? writer->failed : (int64_t)writer->written;
@@ -218,7 +219,8 @@ void sl_file_writer_close(struct sl_file_writer *writer)
 		return;
 	writer->closing = true;
 	ring = writer->stream.file->ring;
-	sl_stream_drain(&writer->stream);
+	if (!sl_stream_drain(&writer->stream))
+		return;
 	sl_stream_fini(&writer->stream);
 	sl_file_free(ring, writer, 1, sizeof(*writer));
 }

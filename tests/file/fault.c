@@ -126,6 +126,8 @@ static int fault_wait(void *opaque, unsigned nr, int64_t deadline_ns)
 	struct state *state = opaque;
 	struct sl_event event = { 0 };
 
+	if (state->fault->broken)
+		return -EIO;
 	if (nr && !is_due(state))
 		sleep_until(state, deadline_ns);
 	while (is_due(state) && sl_event_room(state->ring)) {

@@ -29,7 +29,8 @@ struct fault {
 	/* Asked before each operation; nr counts from 0. NULL lets all pass. */
 	int64_t (*judge)(struct fault *fault, struct sl_slot *slot, unsigned nr);
 	void *user;
-	bool hold; /* perform nothing until it is cleared */
+	bool hold;   /* perform nothing until it is cleared */
+	bool broken; /* waiting fails for good */
 	unsigned nr;
 	struct fault_entry log[20000];
 };
