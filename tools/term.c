@@ -31,6 +31,14 @@ int term_width(FILE *out)
 	return width > 0 ? width : WIDTH_DEFAULT;
 }
 
+/* Neither colours nor a line that is drawn again. */
+static bool is_dumb(void)
+{
+	const char *term = getenv("TERM");
+
+	return !term || strcmp(term, "dumb") == 0;
+}
+
 const char *term_style(FILE *out, enum term_style style)
 {
 	static const char *const sequences[] = {
@@ -38,9 +46,8 @@ const char *term_style(FILE *out, enum term_style style)
 		[TERM_RED] = "\x1b[31m",  [TERM_GREEN] = "\x1b[32m", [TERM_YELLOW] = "\x1b[33m",
 	};
 	const char *no_color = getenv("NO_COLOR");
-	const char *term = getenv("TERM");
 
-	if ((no_color && *no_color) || !term || strcmp(term, "dumb") == 0 || !term_is_tty(out))
+	if ((no_color && *no_color) || is_dumb() || !term_is_tty(out))
 		return "";
 	return sequences[style];
 }
@@ -66,7 +73,7 @@ static void cut(char *text, int columns)
 void term_progress_begin(struct term_progress *progress, bool quiet)
 {
 	memset(progress, 0, sizeof(*progress));
-	progress->live = !quiet && term_is_tty(stderr);
+	progress->live = !quiet && !is_dumb() && term_is_tty(stderr);
 }
 
 void term_progress(struct term_progress *progress, const char *format, ...)

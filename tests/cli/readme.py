@@ -22,6 +22,24 @@ def run(program, path):
     return answer.returncode, answer.stdout, answer.stderr
 
 
+def session(text):
+    """The commands shown in the text, each with the lines it printed."""
+    shown = re.findall(r"^    \$ (.*)\n((?:    (?!\$).*\n)*)", text, re.M)
+    return [(command, re.sub("^    ", "", lines, flags=re.M)) for command, lines in shown]
+
+
+def replay(text, build):
+    """What the commands shown in the text print instead of what they are shown to print."""
+    problems = []
+    for command, wanted in session(text):
+        program, *args = command.split()
+        answer = subprocess.run([program] + args, executable=os.path.join(build, program.removeprefix("build/")),
+                                capture_output=True, text=True, timeout=300)
+        if answer.stdout != wanted:
+            problems.append(f"{command}: {answer.stdout}{answer.stderr}")
+    return problems or ([] if session(text) else ["no command is shown"])
+
+
 def main():
     tap, build = Tap(), sys.argv[1]
     example = re.search(r"```c\n(.*?)```", sources.read("README.md"), re.S).group(1)
@@ -37,6 +55,7 @@ def main():
             code, out, err = run(program, path + "-absent")
             tap.check("it says what is wrong with a file that is absent",
                       [] if code == 1 and not out and "No such file" in err else [f"{code} {out} {err}"])
+    tap.check("what it shows on a terminal is what is printed", replay(sources.read("README.md"), build))
     tap.done()
 
 

@@ -66,10 +66,25 @@ static void progress_is_cut_to_the_width_of_the_terminal(void **state)
 	struct pty pty;
 
 	(void)state;
+	setenv("TERM", "xterm", 1);
 	open_pty(&pty, 16);
 	assert_int_equal(term_width(pty.far), 16);
 	show(pty.far, pty.near, shown, sizeof(shown));
 	assert_string_equal(shown, "\r\x1b[K0123456789 0123");
+	close_pty(&pty);
+}
+
+/* It could not draw the line anew. */
+static void progress_is_silent_on_a_dumb_terminal(void **state)
+{
+	char shown[256];
+	struct pty pty;
+
+	(void)state;
+	setenv("TERM", "dumb", 1);
+	open_pty(&pty, 80);
+	show(pty.far, pty.near, shown, sizeof(shown));
+	assert_string_equal(shown, "");
 	close_pty(&pty);
 }
 
@@ -80,6 +95,7 @@ static void progress_is_silent_on_a_pipe(void **state)
 	FILE *out;
 
 	(void)state;
+	setenv("TERM", "xterm", 1);
 	assert_int_equal(pipe(ends), 0);
 	out = fdopen(ends[1], "w");
 	show(out, ends[0], shown, sizeof(shown));
@@ -109,6 +125,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(progress_is_cut_to_the_width_of_the_terminal),
+		TEST(progress_is_silent_on_a_dumb_terminal),
 		TEST(progress_is_silent_on_a_pipe),
 		TEST(colours_are_for_terminals_that_want_them),
 	};
