@@ -237,7 +237,9 @@ SL_EXPORT int sl_ring_submit(struct sl_ring *ring, struct sl_op *op);
  * fully succeeds (res >= 0, and all its bytes done); otherwise the rest of the
  * chain completes with -ECANCELED, in order. A deadline or cancel of an op that
  * still waits ends it and all behind it at once. The last op may not be linked.
- * With SL_OP_PARK on the first op the whole array parks as one.
+ * With SL_OP_PARK on the first op the whole array parks as one, and waits for room for
+ * all of it at once: what other classes submit meanwhile may go first, since ops in
+ * flight that never end (an armed accept) could otherwise block the ring for good.
  *
  * Context: owner thread, also from a callback; does not sleep or allocate.
  * Return: 0 with all accepted, or with none accepted what sl_ring_submit()
