@@ -4,8 +4,8 @@
  * The device's own rate is one write of a block with RWF_DSYNC over blocks that
  * were written before, one after the other: nothing can commit alone faster.
  * Each committer appends 256 bytes, commits, and does so again when told.
- * SQLite (in WAL mode, synchronous=FULL, where its library is installed) commits
- * one row of 256 bytes a transaction.
+ * SQLite (in WAL mode, synchronous=FULL) commits one row of 256 bytes a
+ * transaction, LevelDB one put with sync; its committers are threads.
  *
  * Usage: bench_wal [DIRECTORY [ROUNDS]]
  */
@@ -113,13 +113,20 @@ static int run_device(void *ctx, struct pairs_cost *ret_cost)
 	return 0;
 }
 
+struct peer {
+	const struct wal_peer *kind;
+	unsigned committers;
+	void *state;
+};
+
 static int run_peer(void *ctx, struct pairs_cost *ret_cost)
 {
 	struct pairs_cost begin = pairs_watch();
+	struct peer *peer = ctx;
 
-	if (wal_peer_commit(ctx, record, sizeof(record), BLOCK_COMMITS))
+	if (peer->kind->commit(peer->state, record, sizeof(record), BLOCK_COMMITS))
 		return -1;
-	*ret_cost = pairs_cost_since(&begin, BLOCK_COMMITS);
+	*ret_cost = pairs_cost_since(&begin, (uint64_t)BLOCK_COMMITS * peer->committers);
 	return 0;
 }
 
@@ -164,8 +171,7 @@ static void close_load(struct load *load)
 
 static void remove_all(const char *dir)
 {
-	static const char *const names[] = { "device", "log-1",	   "log-8",   "log-64",
-					     "peer",   "peer-wal", "peer-shm" };
+	static const char *const names[] = { "device", "log-1", "log-8", "log-64" };
 	char path[512];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -180,8 +186,46 @@ enum {
 	ONE,
 	EIGHT,
 	MANY,
-	PEER,
+	OURS
 };
+
+/* Each of theirs, and who of ours has as many committers. */
+static struct theirs {
+	struct peer peer;
+	unsigned ours;
+	const char *label;
+	unsigned at; /* among the contenders; 0: not here */
+} theirs[] = {
+	{ { &wal_peer_sqlite, 1, NULL }, ONE, "SQLite, 1", 0 },
+	{ { &wal_peer_leveldb, 1, NULL }, ONE, "LevelDB, 1", 0 },
+	{ { &wal_peer_leveldb, 8, NULL }, EIGHT, "LevelDB, 8", 0 },
+	{ { &wal_peer_leveldb, COMMITTERS, NULL }, MANY, "LevelDB, 64", 0 },
+};
+
+#define THEIRS (sizeof(theirs) / sizeof(theirs[0]))
+
+static void open_theirs(struct pairs *p, const char *dir)
+{
+	for (unsigned i = 0; i < THEIRS; i++) {
+		struct peer *peer = &theirs[i].peer;
+
+		if (peer->kind->open(dir, peer->committers, &peer->state)) {
+			printf("wal: no %s here (%s)\n", theirs[i].label, peer->kind->library);
+			continue;
+		}
+		theirs[i].at = p->nr;
+		p->contenders[p->nr++] =
+			(struct pairs_contender){ theirs[i].label, run_peer, peer };
+	}
+}
+
+static void close_theirs(void)
+{
+	for (unsigned i = 0; i < THEIRS; i++) {
+		if (theirs[i].at)
+			theirs[i].peer.kind->close(theirs[i].peer.state);
+	}
+}
 
 static void print(const struct pairs *p)
 {
@@ -194,9 +238,11 @@ static void print(const struct pairs *p)
 	pairs_print_rate(p, EIGHT, DEVICE, &none);
 	pairs_print_rate(p, MANY, DEVICE, &none);
 	pairs_print_rate(p, MANY, ONE, &many);
-	if (p->nr > PEER) {
-		pairs_print_rate(p, ONE, PEER, &none);
-		pairs_print_cpu(p, ONE, PEER, &none);
+	for (unsigned i = 0; i < THEIRS; i++) {
+		if (theirs[i].at) {
+			pairs_print_rate(p, theirs[i].ours, theirs[i].at, &none);
+			pairs_print_cpu(p, theirs[i].ours, theirs[i].at, &none);
+		}
 	}
 	pairs_print_machine(p);
 }
@@ -205,7 +251,6 @@ static int compare(struct pairs *p, const char *dir)
 {
 	static struct load loads[3];
 	struct device device = { 0 };
-	struct wal_peer *peer = NULL;
 	int failed = open_device(&device, dir) || open_load(&loads[0], dir, 1) ||
 		     open_load(&loads[1], dir, 8) || open_load(&loads[2], dir, COMMITTERS);
 
@@ -213,15 +258,14 @@ static int compare(struct pairs *p, const char *dir)
 	p->contenders[ONE] = (struct pairs_contender){ "wal, 1", run_wal, &loads[0] };
 	p->contenders[EIGHT] = (struct pairs_contender){ "wal, 8", run_wal, &loads[1] };
 	p->contenders[MANY] = (struct pairs_contender){ "wal, 64", run_wal, &loads[2] };
-	p->nr = PEER;
-	if (!failed && wal_peer_open(dir, &peer) == 0)
-		p->contenders[p->nr++] = (struct pairs_contender){ wal_peer_name, run_peer, peer };
-	else
-		printf("wal: no %s here (Debian: libsqlite3-dev)\n", wal_peer_name);
-	failed = failed || pairs_run(p);
+	p->nr = OURS;
+	if (!failed) {
+		open_theirs(p, dir);
+		failed = pairs_run(p);
+	}
 	if (!failed)
 		print(p);
-	wal_peer_close(peer);
+	close_theirs();
 	for (unsigned i = 0; i < 3; i++)
 		close_load(&loads[i]);
 	close(device.fd);

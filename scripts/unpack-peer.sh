@@ -9,8 +9,7 @@ peers=$(cd "$peers" && pwd)
 
 cat >"$peers/run" <<'RUN'
 #!/bin/sh
-# run PROGRAM ARGUMENT...: an installed program, or else the unpacked one with its own libraries.
-command -v "$1" >/dev/null && exec "$@"
+# run PROGRAM ARGUMENT...: an installed program, or else the unpacked one; both find the unpacked libraries.
 root=$(dirname "$0")/root
 for lib in "$root"/usr/lib/*-linux-gnu "$root"/usr/lib/*-linux-gnu/*/ "$root"/lib/*-linux-gnu; do
 	LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$lib
@@ -22,6 +21,7 @@ chmod +x "$peers/run"
 
 for package; do
 	command -v "$package" >/dev/null && continue
+	dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed && continue
 	[ -e "$peers/root/.$package" ] && continue
 	wanted=$(apt-get install --no-install-recommends -s "$package" | sed -n 's/^Inst \([^ ]*\).*/\1/p')
 	[ -n "$wanted" ] || { echo "unpack-peer: $package: apt-get does not know it" >&2; exit 3; }
