@@ -84,7 +84,8 @@ struct sl_allocator {
  *	a backend whose clock stands still meanwhile
  * @stall_ns: report a callback that runs longer than this; default 0: never
  * @backend: "uring", "uring:sqpoll", "uring:iopoll", "epoll", "poll" or
- *	"select"; NULL: $SLUICE_BACKEND, or the best one that works here.
+ *	"select", or one that records around it, see sl_ring(3); NULL:
+ *	$SLUICE_BACKEND, or the best one that works here.
  *	Borrowed during the call.
  * @allocator: borrowed during the call, its functions as long as the ring
  *	lives; NULL: malloc

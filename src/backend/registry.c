@@ -10,6 +10,9 @@
  * Where the kernel refuses io_uring its memory (RLIMIT_MEMLOCK), a smaller ring
  * is tried before another backend: a tenth of the depth on io_uring serves
  * better than all of it on readiness.
+ *
+ * "record:" before a name, or before nothing, puts the recording backend around
+ * whatever is chosen. Nothing is then ever tried without it.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -19,6 +22,7 @@
 #include <sys/resource.h>
 
 #include "backend/ready/ready.h"
+#include "backend/record/record.h"
 #include "backend/registry.h"
 #include "backend/uring/backend.h"
 #include "base/assert.h"
@@ -26,6 +30,7 @@
 #define DEPTH_SMALLEST 32
 #define WHY_BYTES      256
 #define LINE_BYTES     768
+#define NAME_BYTES     64
 
 static const struct sl_backend *const backends[] = {
 	&sl_backend_uring,
@@ -42,6 +47,8 @@ struct opening {
 	const struct sl_backend *wish;
 	const char *wish_options;
 	const char *wish_source; /* for messages; NULL: no wish */
+	const char *record;	 /* options of the recording backend; NULL: none */
+	char inner[NAME_BYTES];	 /* the name that it stands before */
 	char why[WHY_BYTES];	 /* why the ring is on what it is on */
 	bool refused;		 /* something better was, and why[] says so */
 	struct sl_ring *ring;
@@ -80,6 +87,24 @@ const struct sl_backend *sl_registry_find(const char *name, const char **ret_opt
 	return NULL;
 }
 
+/* "record:NAME,OPTIONS": NAME, and the options are kept; any other name as it is. */
+static const char *take_record(struct opening *opening, const char *name)
+{
+	size_t len = strlen(sl_backend_record.name);
+	const char *inner = name + len + 1;
+	size_t inner_len;
+
+	if (strncmp(name, sl_backend_record.name, len) != 0 || name[len] != ':')
+		return name;
+	inner_len = strcspn(inner, ",");
+	if (inner_len >= sizeof(opening->inner))
+		return name;
+	memcpy(opening->inner, inner, inner_len);
+	opening->inner[inner_len] = '\0';
+	opening->record = inner + inner_len;
+	return opening->inner;
+}
+
 static int read_wish(struct opening *opening)
 {
 	const char *name = opening->opts.backend;
@@ -93,6 +118,9 @@ static int read_wish(struct opening *opening)
 			return 0;
 		opening->wish_source = "$SLUICE_BACKEND";
 	}
+	name = take_record(opening, name);
+	if (opening->record && !*name)
+		return 0;
 	opening->wish = sl_registry_find(name, &opening->wish_options);
 	if (opening->wish)
 		return 0;
@@ -106,7 +134,8 @@ static int read_wish(struct opening *opening)
  * caller's mistake. */
 static bool gives_up(const struct opening *opening, const struct sl_ring_choice *choice, int err)
 {
-	return opening->opts.flags & SL_RING_NO_FALLBACK || (err == -EINVAL && *choice->options);
+	return opening->opts.flags & SL_RING_NO_FALLBACK ||
+	       (err == -EINVAL && (*choice->options || choice->inner));
 }
 
 /* A refusal: to the log, and if it is the first one to why[]. */
@@ -125,9 +154,10 @@ static void tell_refusal(struct opening *opening, const struct sl_ring_choice *c
 /* The kernel counts ring memory against a limit that a smaller ring may keep. */
 static bool limited_by_memlock(const struct sl_ring_choice *choice, int err)
 {
+	const struct sl_backend *backend = choice->inner ? choice->inner : choice->backend;
 	struct rlimit limit;
 
-	return err == -ENOMEM && choice->backend == &sl_backend_uring &&
+	return err == -ENOMEM && backend == &sl_backend_uring &&
 	       !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY;
 }
 
@@ -164,9 +194,23 @@ static void explain(const struct opening *opening, const struct sl_backend *back
 		snprintf(ret_why, WHY_BYTES, "the best one works here");
 }
 
-static int try_one(struct opening *opening, const struct sl_backend *backend, const char *options)
+static struct sl_ring_choice choice_of(const struct opening *opening,
+				       const struct sl_backend *backend, const char *options)
 {
 	struct sl_ring_choice choice = { .backend = backend, .options = options };
+
+	if (opening->record) {
+		choice.inner = backend;
+		choice.inner_options = options;
+		choice.backend = &sl_backend_record;
+		choice.options = opening->record;
+	}
+	return choice;
+}
+
+static int try_one(struct opening *opening, const struct sl_backend *backend, const char *options)
+{
+	struct sl_ring_choice choice = choice_of(opening, backend, options);
 	char sentence[WHY_BYTES] = "";
 	char why[WHY_BYTES];
 	int err;
@@ -176,7 +220,8 @@ static int try_one(struct opening *opening, const struct sl_backend *backend, co
 	choice.why = why;
 	err = sl_ring_open_on(&opening->opts, &choice, &opening->ring, sentence);
 	if (!err) {
-		tell(opening, SL_LOG_INFO, "the ring runs on %s: %s", backend->name, why);
+		tell(opening, SL_LOG_INFO, "the ring runs on %s%s: %s",
+		     opening->record ? "record around " : "", backend->name, why);
 		return 0;
 	}
 	/* Not the backend's own fault: memory, threads, descriptors. */
@@ -203,15 +248,13 @@ static int try_others(struct opening *opening, int err)
 
 static int try_all(struct opening *opening)
 {
-	const struct sl_ring_choice first = {
-		.backend = opening->wish ? opening->wish : backends[0],
-		.options = opening->wish_options,
-	};
-	int err = try_one(opening, first.backend, first.options);
+	const struct sl_backend *backend = opening->wish ? opening->wish : backends[0];
+	const struct sl_ring_choice first = choice_of(opening, backend, opening->wish_options);
+	int err = try_one(opening, backend, opening->wish_options);
 
 	if (!err || gives_up(opening, &first, err))
 		return err;
-	opening->wish = first.backend;
+	opening->wish = backend;
 	return try_others(opening, err);
 }
 

@@ -7,7 +7,9 @@
 #include "engine/backend.h"
 
 /* What may be asked for, for messages. */
-#define SL_REGISTRY_NAMES "uring, uring:sqpoll, uring:iopoll, epoll, poll, select"
+#define SL_REGISTRY_NAMES                                          \
+	"uring, uring:sqpoll, uring:iopoll, epoll, poll, select, " \
+	"record:NAME,trace=FILE,dir=DIRECTORY"
 
 /**
  * sl_registry_find - the backend of a name such as "uring:sqpoll"

@@ -18,7 +18,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
-#include "crash/trace_format.h"
+#include "crash/trace_image.h"
 
 #define OPS_FIRST    1024
 #define CHUNK_BYTES  65536
@@ -152,16 +152,10 @@ static int write_all(int fd, struct iovec *iov, int nr, uint64_t off)
 
 static int write_header(struct crash_trace *trace)
 {
-	struct trace_header header = {
-		.magic = TRACE_MAGIC,
-		.version = TRACE_VERSION,
-		.sector = trace->sector,
-		.id = trace->id,
-	};
+	struct trace_header header;
 	struct iovec iov = { &header, sizeof(header) };
 
-	header.crc = sl_crc32c_update(trace_seed(trace->id), &header,
-				      offsetof(struct trace_header, crc));
+	trace_header_fill(&header, trace->id, trace->sector);
 	trace->end = sizeof(header);
 	return write_all(trace->fd, &iov, 1, 0);
 }
@@ -229,58 +223,10 @@ int crash_trace_create(const char *path, const struct crash_trace_opts *opts,
 	return 0;
 }
 
-/* A record, its names with their zeros, its payload's zeros. */
-struct image {
-	struct trace_record record;
-	char names[2 * CRASH_NAME_MAX + 2 + TRACE_ALIGN];
-	char zeros[TRACE_ALIGN];
-};
-
-static void fill_image(struct image *image, const struct crash_op *op)
-{
-	struct trace_record *record = &image->record;
-
-	memset(image, 0, sizeof(*image));
-	*record = (struct trace_record){
-		.magic = TRACE_RECORD_MAGIC,
-		.data_len = op->data_len,
-		.seq = op->seq,
-		.begin = op->begin,
-		.inode = op->inode,
-		.dir = op->dir,
-		.dir2 = op->dir2,
-		.off = op->off,
-		.len = op->len,
-		.code = op->code,
-		.flags = op->flags,
-		.res = op->res,
-		.mode = op->mode,
-		.flags2 = op->flags2,
-		.pid = op->pid,
-		.name_len = (uint16_t)(op->name ? strlen(op->name) : 0),
-		.name2_len = (uint16_t)(op->name2 ? strlen(op->name2) : 0),
-	};
-	if (record->name_len)
-		memcpy(image->names, op->name, record->name_len);
-	if (record->name2_len)
-		memcpy(image->names + record->name_len, op->name2, record->name2_len);
-}
-
-static void seal_image(struct image *image, uint32_t seed, const void *data)
-{
-	struct trace_record *record = &image->record;
-	size_t from = offsetof(struct trace_record, data_crc);
-	uint32_t crc = sl_crc32c_update(seed, data, record->data_len);
-
-	record->data_crc =
-		sl_crc32c_update(crc, image->zeros, trace_data_bytes(record) - record->data_len);
-	crc = sl_crc32c_update(seed, (char *)record + from, sizeof(*record) - from);
-	record->crc = sl_crc32c_update(crc, image->names, trace_names_bytes(record));
-}
-
 static int append(struct crash_trace *trace, struct crash_op *op, const void *data)
 {
-	struct image image;
+	uint32_t seed = trace_seed(trace->id);
+	struct trace_image image;
 	struct iovec iov[4];
 	uint64_t names, padded;
 	int err;
@@ -288,13 +234,13 @@ static int append(struct crash_trace *trace, struct crash_op *op, const void *da
 	op->seq = trace->nr + 1;
 	if (op->begin >= op->seq)
 		return -EINVAL;
-	fill_image(&image, op);
+	trace_image_fill(&image, op);
 	names = trace_names_bytes(&image.record);
 	padded = trace_data_bytes(&image.record);
 	op->data_at = trace->end + sizeof(image.record) + names;
 	if (op->data_at + padded > trace->bytes_max)
 		return trace->error = -EFBIG;
-	seal_image(&image, trace_seed(trace->id), data);
+	trace_image_seal(&image, seed, sl_crc32c_update(seed, data, op->data_len));
 	iov[0] = (struct iovec){ &image.record, sizeof(image.record) };
 	iov[1] = (struct iovec){ image.names, names };
 	iov[2] = (struct iovec){ (void *)(uintptr_t)data, op->data_len };

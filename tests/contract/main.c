@@ -225,6 +225,7 @@ int main(int argc, char **argv)
 	backend_choose(argv[1]);
 	if (argc == 4)
 		run_first_here(argv[2]);
+	prepare();
 	if (strcmp(argv[1], "selection") != 0)
 		found = look_in_child();
 	if (found.rc) {
@@ -232,7 +233,6 @@ int main(int argc, char **argv)
 		       argv[1], sl_err_text(found.rc));
 		return 77;
 	}
-	prepare();
 	total = visit(&found, argv[2], false, nr);
 	printf("1..%u\n", total);
 	visit(&found, argv[2], true, nr);

@@ -94,7 +94,7 @@ static void options_of_a_newer_version_are_taken_when_the_rest_is_zero(void **st
 	(void)state;
 	if (on_memory())
 		SKIP("the double hands over options of this version");
-	newer.opts.backend = backend_name();
+	newer.opts.backend = backend_option();
 	assert_int_equal(sl_ring_open(opts, &ring), 0);
 	assert_int_equal(sl_ring_room(ring), 5);
 	sl_ring_close(ring);
@@ -281,7 +281,7 @@ static void caps_name_the_backend_and_say_why(void **state)
 	assert_true(caps->memory_bytes > 0);
 	assert_int_equal(caps->depth, 8);
 	assert_int_equal(!!(caps->caps & SL_CAP_OWN_WORLD), on_memory());
-	assert_int_equal(caps->cq_entries > 0, strncmp(backend_name(), "uring", 5) == 0);
+	assert_int_equal(caps->cq_entries > 0, strstr(backend_name(), "uring") != NULL);
 	sl_ring_close(ring);
 }
 

@@ -53,6 +53,18 @@ void memory_wants(const char *options)
 		snprintf(memory_options, sizeof(memory_options), "%s %s", options, variant);
 }
 
+const char *backend_option(void)
+{
+	static char name[512];
+	const char *dir = getenv("SLUICE_TEST_DIR");
+
+	if (strncmp(name_under_test, "record:", 7) != 0)
+		return name_under_test;
+	snprintf(name, sizeof(name), "%s,trace=%s-trace-%d,dir=%s", name_under_test, dir,
+		 (int)getpid(), dir);
+	return name;
+}
+
 int ring_try(const struct sl_ring_opts *opts, struct sl_ring **ret_ring)
 {
 	struct sl_ring_opts mine = opts ? *opts : (struct sl_ring_opts){ 0 };
@@ -66,7 +78,7 @@ int ring_try(const struct sl_ring_opts *opts, struct sl_ring **ret_ring)
 	if (on_memory())
 		return sl_ring_open_on(&mine, &choice, ret_ring, why);
 	if (!mine.backend)
-		mine.backend = name_under_test;
+		mine.backend = backend_option();
 	mine.flags |= SL_RING_NO_FALLBACK;
 	return sl_ring_open(&mine, ret_ring);
 }

@@ -57,6 +57,8 @@ struct contract_group {
 /* ---- the backend under test ------------------------------------------------------ */
 
 const char *backend_name(void);
+/* What to ask sl_ring_open() for. */
+const char *backend_option(void);
 void backend_choose(const char *name);
 /* No kernel behind it: the double, or the simulator. */
 bool on_memory(void);
