@@ -10,6 +10,11 @@
  *  - they are in order, from one not after the last truncation;
  *  - what one recovery has found the next one finds too.
  *
+ * With faults, reads, writes and syncs fail too, at any moment, an opening among them:
+ * the log then ends, its program with it, and the next life begins with or
+ * without a power cut. Not with one if the log is direct: what a failed sync
+ * left in the cache alone must not be taken for durable.
+ *
  * A run that fails prints what replays it: SLUICE_SEED, and the number of the run.
  */
 #include "wal_support.h"
@@ -18,10 +23,11 @@
 #include <stdlib.h>
 #include <sluice/sim.h>
 
-#define CUTS_WANTED 10500
-#define LIVES	    6
-#define COMMITTERS  3
-#define RECORD_MAX  5000
+#define CUTS_WANTED	10500
+#define FAILURES_WANTED 2000
+#define LIVES		6
+#define COMMITTERS	3
+#define RECORD_MAX	5000
 
 struct run {
 	struct sl_sim *sim;
@@ -33,6 +39,9 @@ struct run {
 	uint64_t acked;	    /* records before it are acknowledged */
 	uint64_t truncated; /* records from it on are needed */
 	const char *wrong;
+	bool faulty; /* things fail by themselves */
+	bool failed; /* ... and did in this life */
+	bool buffered;
 	struct sl_op cut;
 	struct {
 		struct sl_wal_wait wait;
@@ -45,6 +54,8 @@ struct tally {
 	uint64_t cuts_in_recovery;
 	uint64_t recoveries;
 	uint64_t records;
+	uint64_t failures; /* lives that a fault ended */
+	uint64_t restarts; /* of the program alone */
 };
 
 static const char *const profiles[] = { "posix", "ext4", "xfs", "btrfs" };
@@ -63,6 +74,17 @@ static void wrong(struct run *run, const char *what)
 static bool has_power(const struct run *run)
 {
 	return sl_sim_has_power(run->sim, 0);
+}
+
+/* Something failed: with the power on that takes a fault. */
+static void failed(struct run *run, const char *what)
+{
+	if (!has_power(run))
+		return;
+	if (run->faulty)
+		run->failed = true;
+	else
+		wrong(run, what);
 }
 
 /* ---- the cut ------------------------------------------------------------------------- */
@@ -101,7 +123,7 @@ static void check_records(struct run *run)
 	int rc;
 
 	if (sl_wal_reader_open(run->wal, NULL, &reader) < 0) {
-		wrong(run, "no reader");
+		failed(run, "no reader");
 		return;
 	}
 	while ((rc = sl_wal_reader_next(reader, 0, &record)) == 0 && !run->wrong) {
@@ -124,9 +146,11 @@ static void check_records(struct run *run)
 		return;
 	if (nr == UINT64_MAX)
 		nr = run->truncated;
-	if (rc != -EAGAIN)
-		wrong(run, "the reader fails");
-	else if (nr < run->acked)
+	if (rc != -EAGAIN) {
+		failed(run, "the reader fails");
+		return;
+	}
+	if (nr < run->acked)
 		wrong(run, "an acknowledged record is gone");
 	else if (nr > run->next_nr)
 		wrong(run, "there is a record that was never appended");
@@ -143,8 +167,7 @@ static void told(struct sl_wal *wal, struct sl_wal_wait *wait)
 
 	(void)wal;
 	if (wait->res < 0) {
-		if (has_power(run))
-			wrong(run, "a commit fails with the power on");
+		failed(run, "a commit fails with the power on");
 		return;
 	}
 	for (unsigned i = 0; i < COMMITTERS; i++) {
@@ -177,8 +200,8 @@ static void go_on(struct run *run, struct sl_wal_wait *wait)
 		if (rc == 0)
 			run->last_lsn = lsn;
 	}
-	if (rc < 0 && rc != -EAGAIN && rc != -ENOSPC && has_power(run))
-		wrong(run, "an append fails with the power on");
+	if (rc < 0 && rc != -EAGAIN && rc != -ENOSPC)
+		failed(run, "an append fails with the power on");
 	if (!lsn)
 		return;
 	for (unsigned i = 0; i < COMMITTERS; i++) {
@@ -189,15 +212,15 @@ static void go_on(struct run *run, struct sl_wal_wait *wait)
 	wait->done = told;
 	wait->user = run;
 	rc = sl_wal_commit(run->wal, wait);
-	if (rc < 0 && has_power(run))
-		wrong(run, "a commit is refused with the power on");
+	if (rc < 0)
+		failed(run, "a commit is refused with the power on");
 }
 
 /* Appends until the power goes. */
 static void work(struct run *run)
 {
 	memset(run->committers, 0, sizeof(run->committers));
-	while (has_power(run) && !run->wrong) {
+	while (has_power(run) && !run->wrong && !run->failed) {
 		for (unsigned i = 0; i < COMMITTERS; i++) {
 			if (!run->committers[i].wait.busy)
 				go_on(run, &run->committers[i].wait);
@@ -219,7 +242,7 @@ static void work(struct run *run)
 static int open_log(struct run *run, uint32_t block)
 {
 	struct sl_wal_opts opts = {
-		.flags = SL_WAL_CREATE | (chance(run, 4) ? 0 : SL_WAL_BUFFERED),
+		.flags = SL_WAL_CREATE | (run->buffered ? SL_WAL_BUFFERED : 0),
 		.buffers = 2 + (uint32_t)chance(run, 3),
 		.segments_max = 5,
 		.block_bytes = block,
@@ -231,7 +254,21 @@ static int open_log(struct run *run, uint32_t block)
 	return sl_wal_open(run->ring, AT_FDCWD, "log", &opts, &run->wal);
 }
 
-/* From power to no power. */
+/* The power goes if it has not gone; of a program that failed, perhaps only the program. */
+static void end_life(struct run *run, struct tally *tally)
+{
+	bool stays = has_power(run) && run->failed && !run->buffered && chance(run, 2);
+
+	tally->failures += run->failed;
+	tally->restarts += stays;
+	if (has_power(run) && !stays)
+		sl_sim_power_cut(run->sim, 0);
+	sl_ring_close(run->ring);
+	if (!stays)
+		sl_sim_restart(run->sim, 0);
+}
+
+/* From power to no power, or to a failure. */
 static void live(struct run *run, struct tally *tally, unsigned life)
 {
 	bool early = life > 0 && chance(run, 3) == 0;
@@ -239,16 +276,16 @@ static void live(struct run *run, struct tally *tally, unsigned life)
 
 	run->wal = NULL;
 	run->last_lsn = 0;
+	run->failed = false;
+	run->buffered = chance(run, 4) == 0;
 	if (sl_sim_ring_open(run->sim, 0, NULL, &run->ring) < 0) {
 		wrong(run, "no ring");
 		return;
 	}
 	plan_cut(run, early ? 3000000 : 30000000);
 	rc = open_log(run, 4096);
-	if (rc < 0 && has_power(run)) {
-		printf("# open: %s\n", sl_err_name(rc));
-		wrong(run, "the log does not open");
-	}
+	if (rc < 0)
+		failed(run, "the log does not open");
 	if (rc == 0) {
 		check_records(run);
 		tally->recoveries += has_power(run);
@@ -257,21 +294,28 @@ static void live(struct run *run, struct tally *tally, unsigned life)
 		tally->cuts_in_recovery += life > 0;
 	}
 	sl_wal_close(run->wal);
-	if (has_power(run))
-		sl_sim_power_cut(run->sim, 0);
-	sl_ring_close(run->ring);
-	sl_sim_restart(run->sim, 0);
+	end_life(run, tally);
 }
 
-static void run_one(uint64_t seed, uint64_t nr, struct tally *tally)
+/* In a million. No bit rot and no write gone astray: those are lost, and found by the CRC. */
+static const uint32_t fault_chances[SL_SIM_FAULTS] = {
+	[SL_SIM_SHORT] = 50000,	      [SL_SIM_AGAIN] = 50000,	 [SL_SIM_READ_EIO] = 2000,
+	[SL_SIM_READ_ENODATA] = 2000, [SL_SIM_WRITE_EIO] = 5000, [SL_SIM_NO_SPACE] = 5000,
+	[SL_SIM_SYNC_EIO] = 10000,    [SL_SIM_SLOW] = 10000,
+};
+
+static void run_one(uint64_t seed, uint64_t nr, bool faulty, struct tally *tally)
 {
 	struct sl_sim_opts opts = {
 		.seed = seed + nr,
 		.profile = profiles[nr % 4],
 		.sector = nr / 4 % 2 ? 4096 : 512,
 	};
-	struct run run = { .state = seed + nr };
+	struct run run = { .state = seed + nr, .faulty = faulty };
 	struct sl_sim_info info;
+
+	if (faulty)
+		memcpy(opts.faults, fault_chances, sizeof(opts.faults));
 
 	assert_int_equal(sl_sim_create(&opts, &run.sim), 0);
 	for (unsigned life = 0; life < LIVES && !run.wrong; life++)
@@ -296,7 +340,7 @@ static void ten_thousand_power_cuts_lose_nothing_that_was_acknowledged(void **st
 
 	(void)state;
 	for (uint64_t nr = only ? strtoull(only, NULL, 0) : 0; tally.cuts < CUTS_WANTED; nr++) {
-		run_one(seed, nr, &tally);
+		run_one(seed, nr, false, &tally);
 		if (only)
 			return;
 	}
@@ -308,8 +352,30 @@ static void ten_thousand_power_cuts_lose_nothing_that_was_acknowledged(void **st
 	assert_true(tally.records > CUTS_WANTED);
 }
 
+static void faults_and_power_cuts_lose_nothing_that_was_acknowledged(void **state)
+{
+	const char *only = getenv("SLUICE_WAL_RUN");
+	uint64_t seed = support_seed();
+	struct tally tally = { 0 };
+
+	(void)state;
+	for (uint64_t nr = only ? strtoull(only, NULL, 0) : 0; tally.failures < FAILURES_WANTED;
+	     nr++) {
+		run_one(seed, nr, true, &tally);
+		if (only)
+			return;
+	}
+	printf("# %llu failures, %llu restarts without a power cut, %llu power cuts, %llu records\n",
+	       (unsigned long long)tally.failures, (unsigned long long)tally.restarts,
+	       (unsigned long long)tally.cuts, (unsigned long long)tally.records);
+	assert_true(tally.restarts > FAILURES_WANTED / 10);
+	assert_true(tally.recoveries > FAILURES_WANTED / 4);
+	assert_true(tally.records > FAILURES_WANTED);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(ten_thousand_power_cuts_lose_nothing_that_was_acknowledged),
+	TEST(faults_and_power_cuts_lose_nothing_that_was_acknowledged),
 };
 
 int main(void)
