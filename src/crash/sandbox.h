@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sandbox.h - a program in namespaces of its own, with another file system over its directory.
+ *
+ *	recorder --clone--> init (pid 1 of a pid namespace) --fork--> the program
+ *
+ * Init maps the user (but for root), mounts, and reaps: whatever the program leaves behind
+ * becomes its child. It ends when it has none. It dies with the recorder (PR_SET_PDEATHSIG), and
+ * with it, by the kernel's doing, everything in its namespaces, the mount too.
+ *
+ * They talk by messages on a socket, which carry descriptors.
+ */
+#ifndef SLUICE_CRASH_SANDBOX_H
+#define SLUICE_CRASH_SANDBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+enum sandbox_step {
+	SANDBOX_START,
+	SANDBOX_MAP_USER,
+	SANDBOX_OPEN_FUSE,
+	SANDBOX_PRIVATE,
+	SANDBOX_MOUNT,
+	SANDBOX_STDOUT,
+	SANDBOX_CHDIR,
+	SANDBOX_EXEC,
+	SANDBOX_STEPS
+};
+
+enum sandbox_kind {
+	SANDBOX_FAILED = 1, /* step, value: -errno */
+	SANDBOX_FUSE,	    /* with the descriptor of /dev/fuse */
+	SANDBOX_MOUNTED,    /* value: 1 when /proc shows the new namespace; mount: its id */
+	SANDBOX_LISTENER,   /* with the supervisor's descriptor; value < 0: there is none */
+	SANDBOX_ENDED,	    /* value: the program's wait status */
+};
+
+struct sandbox_message {
+	uint32_t kind;
+	uint32_t step;
+	int32_t value;
+	uint32_t mount;
+};
+
+struct sandbox_opts {
+	const char *dir; /* absolute */
+	const char *cwd;
+	char *const *argv;
+	char *const *envp;
+	bool stdout_file; /* standard output is DIR/.sluice/stdout */
+	struct rlimit files;
+	uid_t uid; /* effective, of the caller */
+	gid_t gid;
+};
+
+struct sandbox {
+	pid_t pid; /* of init, as seen from here; 0: not started */
+	int control;
+	bool user_namespace;
+};
+
+/* Clones init; from now on messages come. 0 or -errno: -EPERM, -ENOSPC, -EINVAL where
+ * namespaces are refused. opts is copied by the clone. */
+int sandbox_start(struct sandbox *sandbox, const struct sandbox_opts *opts);
+/* One message, and its descriptor or -1. 1; 0: init has ended; -errno. */
+int sandbox_receive(const struct sandbox *sandbox, struct sandbox_message *ret_message,
+		    int *ret_fd);
+/* After SANDBOX_MOUNTED: the program may start. 0 or -errno. */
+int sandbox_go(const struct sandbox *sandbox);
+/* Kills init and with it all others. False: they have not ended yet, ask again: who waits for an
+ * answer of the file system cannot die before it has it. */
+bool sandbox_kill(struct sandbox *sandbox);
+/* Once it was killed, or never started. */
+void sandbox_fini(struct sandbox *sandbox);
+
+/* In words: "open /dev/fuse". */
+const char *sandbox_step_name(uint32_t step);
+
+#endif
