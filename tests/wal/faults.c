@@ -176,6 +176,39 @@ void a_full_disk_is_told_and_forgiven(void **state)
 	free(fault);
 }
 
+static unsigned first_of(const struct fault *fault, unsigned code)
+{
+	unsigned nr = 0;
+
+	while (nr < fault->nr && fault->log[nr].code != code)
+		nr++;
+	assert_true(nr < fault->nr);
+	return nr;
+}
+
+/* A writer that was killed may have left records that only the page cache has: what
+ * recovery then counts on must not go with the power. */
+void opening_makes_durable_what_it_is_going_to_read(void **state)
+{
+	struct fault *fault = calloc(1, sizeof(*fault));
+	const char *path = wal_test_path();
+	struct sl_wal_opts opts = wal_test_opts();
+	struct sl_ring *ring;
+	unsigned read;
+
+	(void)state;
+	assert_non_null(fault);
+	ring = fault_ring(fault);
+	sl_wal_close(wal_test_open(ring, path, &opts));
+	fault->nr = 0;
+	sl_wal_close(wal_test_open(ring, path, &opts));
+	read = first_of(fault, SL_OP_READ);
+	assert_true(first_of(fault, SL_OP_FSYNC) < read);
+	assert_true(first_of(fault, SL_OP_SYNC_DIR) < read);
+	sl_ring_close(ring);
+	free(fault);
+}
+
 struct step {
 	unsigned nr;
 	int64_t answer;

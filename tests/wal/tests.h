@@ -42,6 +42,7 @@
 	X(any_failed_write_ends_the_log_with_its_error)                \
 	X(a_failed_sync_ends_the_log_with_its_error)                   \
 	X(a_full_disk_is_told_and_forgiven)                            \
+	X(opening_makes_durable_what_it_is_going_to_read)              \
 	X(opening_fails_at_every_step_without_harm)
 
 #define DECLARE(name) void name(void **state);
