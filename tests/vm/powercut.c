@@ -5,12 +5,16 @@
  * time something was acknowledged. Then the states that a cut may leave are put
  * on another device, mounted, and compared with the marks before the cut. At a
  * place in the log everything before the last flush is there, and so is every
- * FUA write; of the other writes since that flush any may be missing. At each
- * flush of the workload two states are looked at: with none of them, and with a
- * random part. /dev/vda is worked on, /dev/vdb has the log, /dev/vdc the states;
- * a snapshot in memory takes what a mount changes.
+ * FUA write; of the other writes since that flush any may be missing, in whole
+ * or in part, and so may be the one that is under way. At each flush and each
+ * FUA write of the workload two states are looked at: with none of these, and
+ * with a random part. Of the guest's disks the first is worked on, the second
+ * has the log, the third the states; a snapshot in memory takes what a mount
+ * changes.
  *
  * Without a sync the same way finds losses, or this test would prove nothing.
+ * A pattern as argument picks tests by name; $SLUICE_VM_STATES bounds how many
+ * states of each workload are looked at, evenly spread.
  */
 #include "tests/vm/mapper.h"
 #include "tests/vm/workload.h"
@@ -28,7 +32,9 @@
 #include <sys/ioctl.h>
 
 #define FOLDER	   "/tmp/cut"
+#define SCRATCH	   "/dev/ram0"
 #define STATES_MAX 120
+#define STATES_MIN 20
 
 struct cut {
 	const char *fs;
@@ -52,20 +58,24 @@ static const char *file_system(void)
 
 void workload_acknowledge(unsigned nr)
 {
-	mapper_run("dmsetup message log 0 mark ack-%u", nr);
+	char text[32];
+
+	snprintf(text, sizeof(text), "mark ack-%u", nr);
+	mapper_message("log", text);
 }
 
 static void record(const struct cut *cut)
 {
-	mapper_create("log", "0 %llu log-writes /dev/vda /dev/vdb\n",
-		      (unsigned long long)mapper_sectors("/dev/vda"));
+	mapper_create("log", "0 %llu log-writes %s %s\n",
+		      (unsigned long long)mapper_sectors(mapper_disk(0)), mapper_disk(0),
+		      mapper_disk(1));
 	mapper_format(cut->fs, "/dev/mapper/log");
 	assert_int_equal(mapper_mount(cut->fs, "/dev/mapper/log", FOLDER), 0);
 	cut->work->prepare(FOLDER);
-	mapper_run("sync");
-	mapper_run("dmsetup message log 0 mark start");
+	sync();
+	mapper_message("log", "mark start");
 	cut->work->run(FOLDER);
-	mapper_run("dmsetup message log 0 mark end");
+	mapper_message("log", "mark end");
 	mapper_unmount(FOLDER);
 	mapper_remove("log");
 }
@@ -86,6 +96,13 @@ static void make_durable(struct cut *cut, size_t idx)
 		writelog_apply(&cut->log, cut->durable++, cut->base);
 }
 
+/* One of which a part may be there when the cut interrupts it. One that begins with a flush
+ * has no part on the disk before all that the flush covers is there. */
+static bool can_tear(const struct writelog_entry *entry)
+{
+	return entry->len && !(entry->flags & (WRITELOG_FLUSH | WRITELOG_DISCARD));
+}
+
 /* What was written since the last flush: FUA writes, and of the rest what chance keeps. */
 static void keep_some(struct cut *cut, size_t end, bool any)
 {
@@ -93,11 +110,15 @@ static void keep_some(struct cut *cut, size_t end, bool any)
 
 	assert_true(fd >= 0);
 	for (size_t i = cut->durable; i < end; i++) {
-		bool fua = cut->log.entries[i].flags & WRITELOG_FUA;
+		uint64_t dice = any ? support_random(&cut->seed) % 4 : 0;
 
-		if (fua || (any && support_random(&cut->seed) & 1))
+		if (cut->log.entries[i].flags & WRITELOG_FUA || dice >= 2)
 			writelog_apply(&cut->log, i, fd);
+		else if (dice == 1)
+			writelog_tear(&cut->log, i, fd, &cut->seed);
 	}
+	if (any && can_tear(&cut->log.entries[end]))
+		writelog_tear(&cut->log, end, fd, &cut->seed);
 	close(fd);
 }
 
@@ -107,8 +128,8 @@ static void look(struct cut *cut, size_t end, bool any)
 	const char *problem = "it cannot be mounted";
 	int mounted;
 
-	mapper_create("state", "0 %llu snapshot /dev/vdc /dev/ram0 N 8\n",
-		      (unsigned long long)mapper_sectors("/dev/vdc"));
+	mapper_create("state", "0 %llu snapshot %s " SCRATCH " N 8\n",
+		      (unsigned long long)mapper_sectors(mapper_disk(2)), mapper_disk(2));
 	keep_some(cut, end, any);
 	mounted = mapper_mount(cut->fs, "/dev/mapper/state", FOLDER) == 0;
 	if (mounted) {
@@ -124,37 +145,46 @@ static void look(struct cut *cut, size_t end, bool any)
 		       acked, any ? "a random part of the rest" : "nothing of the rest", problem);
 }
 
+static bool is_cut(const struct cut *cut, size_t idx, size_t end)
+{
+	return idx == end || cut->log.entries[idx].flags & (WRITELOG_FLUSH | WRITELOG_FUA);
+}
+
+static size_t states_max(void)
+{
+	const char *text = getenv("SLUICE_VM_STATES");
+
+	return text ? strtoul(text, NULL, 10) : STATES_MAX;
+}
+
 static void cut_everywhere(struct cut *cut)
 {
 	size_t end = writelog_find(&cut->log, "end");
 	size_t nr = 0, seen = 0, step;
 
 	for (size_t i = cut->start; i <= end; i++)
-		nr += (cut->log.entries[i].flags & WRITELOG_FLUSH) != 0;
-	step = nr * 2 / STATES_MAX + 1;
+		nr += is_cut(cut, i, end);
+	step = nr * 2 / states_max() + 1;
 	for (size_t i = cut->start; i <= end; i++) {
-		bool last = i == end;
-
-		if (!last && !(cut->log.entries[i].flags & WRITELOG_FLUSH))
-			continue;
-		if (last || seen++ % step == 0) {
+		if (is_cut(cut, i, end) && (i == end || seen++ % step == 0)) {
 			look(cut, i, false);
 			look(cut, i, true);
 		}
-		make_durable(cut, i);
+		if (cut->log.entries[i].flags & WRITELOG_FLUSH)
+			make_durable(cut, i);
 	}
 }
 
 static struct cut cut_power(const struct workload *work)
 {
 	struct cut cut = { .fs = file_system(), .work = work, .seed = support_seed() };
-	uint64_t all[2] = { 0, mapper_sectors("/dev/vdc") * 512 };
+	uint64_t all[2] = { 0, mapper_sectors(mapper_disk(2)) * 512 };
 
-	mapper_run("dd if=/dev/zero of=/dev/vdb bs=4096 count=1 conv=fsync 2>/dev/null");
+	mapper_run("dd if=/dev/zero of=%s bs=4096 count=1 conv=fsync 2>/dev/null", mapper_disk(1));
 	record(&cut);
-	writelog_open(&cut.log, "/dev/vdb");
+	writelog_open(&cut.log, mapper_disk(1));
 	cut.start = writelog_find(&cut.log, "start");
-	cut.base = open("/dev/vdc", O_WRONLY | O_DIRECT | O_CLOEXEC);
+	cut.base = open(mapper_disk(2), O_WRONLY | O_DIRECT | O_CLOEXEC);
 	assert_true(cut.base >= 0);
 	assert_int_equal(ioctl(cut.base, BLKZEROOUT, all), 0);
 	make_durable(&cut, cut.start);
@@ -171,7 +201,7 @@ static void assert_survives(const struct workload *work)
 	struct cut cut = cut_power(work);
 
 	assert_int_equal(cut.bad, 0);
-	assert_true(cut.states >= 20);
+	assert_true(cut.states >= STATES_MIN);
 }
 
 static void a_replaced_file_is_the_old_or_the_new_one(void **state)
@@ -192,20 +222,30 @@ static void what_was_appended_and_synced_is_there(void **state)
 	assert_survives(&workload_append);
 }
 
+static void what_a_log_has_acknowledged_is_recovered(void **state)
+{
+	(void)state;
+	assert_survives(&workload_log);
+}
+
 static void without_a_sync_the_loss_is_found(void **state)
 {
 	(void)state;
 	assert_true(cut_power(&workload_careless).bad > 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_replaced_file_is_the_old_or_the_new_one),
 		TEST(an_acknowledged_dsync_write_is_there),
 		TEST(what_was_appended_and_synced_is_there),
+		TEST(what_a_log_has_acknowledged_is_recovered),
 		TEST(without_a_sync_the_loss_is_found),
 	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 
 	return RUN_TESTS(tests);
 }

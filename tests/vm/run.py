@@ -39,7 +39,8 @@ def options(words):
 
 def setup(choice, disks):
     """The shell text that makes the file system and the environment."""
-    lines = [f"export {variable.partition('=')[0]}='{variable.partition('=')[2]}'" for variable in choice.env]
+    lines = [f"export SLUICE_VM_DISKS='{' '.join(guest.device_names(disks))}'"] if disks else []
+    lines += [f"export {variable.partition('=')[0]}='{variable.partition('=')[2]}'" for variable in choice.env]
     if choice.fs:
         if not disks:
             raise ValueError("--fs needs a --disk to make it on")

@@ -24,7 +24,11 @@ extern const struct workload workload_dsync;
 /* A log of records that share blocks: write, sync. */
 extern const struct workload workload_append;
 
-/* The same without the sync. */
+/* sl_wal: several committers that share writes, in segments that are used again. Acknowledges
+ * first that the log exists, then how many records are durable. */
+extern const struct workload workload_log;
+
+/* As append, without the sync. */
 extern const struct workload workload_careless;
 
 /* Given by the test: nr things are done, counted from 1. */

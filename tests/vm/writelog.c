@@ -17,6 +17,7 @@
 
 #define MAGIC	    0x6a736677736872u
 #define ALIGNMENT   4096
+#define BLOCK	    4096
 #define ENTRIES_MAX (1u << 20)
 
 struct log_head {
@@ -83,19 +84,47 @@ void writelog_close(struct writelog *log)
 	*log = (struct writelog){ .fd = -1 };
 }
 
-void writelog_apply(const struct writelog *log, size_t idx, int device)
+/* What an entry writes; NULL for nothing. */
+static unsigned char *data_of(const struct writelog *log, const struct writelog_entry *entry)
 {
-	const struct writelog_entry *entry = &log->entries[idx];
 	void *data = NULL;
 
 	if (!entry->len)
-		return;
+		return NULL;
 	assert_int_equal(posix_memalign(&data, ALIGNMENT, entry->len), 0);
 	if (entry->flags & WRITELOG_DISCARD)
 		memset(data, 0, entry->len);
 	else
 		read_at(log->fd, data, entry->len, entry->data_off);
-	assert_int_equal(pwrite(device, data, entry->len, (off_t)entry->off), entry->len);
+	return data;
+}
+
+static void write_at(int device, const void *data, size_t len, uint64_t off)
+{
+	assert_int_equal(pwrite(device, data, len, (off_t)off), len);
+}
+
+void writelog_apply(const struct writelog *log, size_t idx, int device)
+{
+	const struct writelog_entry *entry = &log->entries[idx];
+	unsigned char *data = data_of(log, entry);
+
+	if (data)
+		write_at(device, data, entry->len, entry->off);
+	free(data);
+}
+
+void writelog_tear(const struct writelog *log, size_t idx, int device, uint64_t *chance)
+{
+	const struct writelog_entry *entry = &log->entries[idx];
+	unsigned char *data = data_of(log, entry);
+
+	for (uint64_t at = 0; data && at < entry->len; at += BLOCK) {
+		uint64_t rest = entry->len - at;
+
+		if (support_random(chance) & 1)
+			write_at(device, data + at, rest < BLOCK ? rest : BLOCK, entry->off + at);
+	}
 	free(data);
 }
 

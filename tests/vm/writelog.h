@@ -38,6 +38,10 @@ void writelog_close(struct writelog *log);
 /* Writes one entry to a device; a mark or an empty flush does nothing. */
 void writelog_apply(const struct writelog *log, size_t idx, int device);
 
+/* Writes of one entry what chance (support_random()) lets through: whole blocks of 4096 bytes, for
+ * all three file systems count on blocks of their own that are never torn. */
+void writelog_tear(const struct writelog *log, size_t idx, int device, uint64_t *chance);
+
 /* The entry that has this mark; fails the test. */
 size_t writelog_find(const struct writelog *log, const char *mark);
 
