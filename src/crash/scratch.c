@@ -149,15 +149,18 @@ void scratch_close(struct scratch *scratch)
 
 /* ---- how much there is -------------------------------------------------------------- */
 
+static uint64_t blocks_of(int fd)
+{
+	struct stat st = { 0 };
+
+	return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_blocks;
+}
+
 static uint64_t bytes_of(const struct tree_node *node)
 {
-	struct stat st;
-
 	if (!node || !node->copied)
 		return 0;
-	if (node->fd >= 0 && !fstat(node->fd, &st))
-		return (uint64_t)st.st_blocks * 512;
-	return node->blocks * 512;
+	return 512 * (node->fd >= 0 ? blocks_of(node->fd) : node->blocks);
 }
 
 uint64_t scratch_left(const struct scratch *scratch)
@@ -225,12 +228,9 @@ int scratch_open_node(const struct scratch *scratch, struct tree_node *node)
 
 void scratch_shut(struct tree_node *node)
 {
-	struct stat st;
-
 	if (node->fd < 0)
 		return;
-	if (!fstat(node->fd, &st))
-		node->blocks = (uint64_t)st.st_blocks;
+	node->blocks = blocks_of(node->fd);
 	close(node->fd);
 	node->fd = -1;
 }
