@@ -87,6 +87,21 @@ def appends(examples):
         yield "the file differs from what was appended"
 
 
+def keeps_a_log_for_a_crash_test(examples):
+    log, acks = examples.path("wal"), examples.path("acks")
+    with open(acks, "wb"):
+        pass
+    examples.env["SLUICE_CRASH_ACK"] = acks
+    yield from outcome(examples.run("crash_wal", "write", log, "4"))
+    promised = read(acks)
+    if promised != b"record 1\nrecord 2\nrecord 3\nrecord 4\n":
+        yield f"it promised {promised!r}"
+    yield from outcome(examples.run("crash_wal", "check", log, input=promised))
+    answer = examples.run("crash_wal", "check", log, input=promised + b"record 5\n")
+    if answer.returncode != 1 or answer.stdout != b"record 5 was promised, 4 are there\n":
+        yield f"a record that is not there: {answer.returncode} {answer.stdout!r} {answer.stderr!r}"
+
+
 def notifies(examples):
     answer = examples.run("notify")
     yield from outcome(answer)
@@ -185,6 +200,7 @@ def main():
         tap.check("scan counts what wc -l counts", list(counts(examples)))
         tap.check("append appends, and says how far it is durable", list(appends(examples)))
         tap.check("echo serves several connections beside idle ones", echoes(examples))
+        tap.check("crash_wal promises what its checker finds", list(keeps_a_log_for_a_crash_test(examples)))
         tap.check("notify receives every message once", list(notifies(examples)))
         tap.check("kv_sim finds the sync that is missing, and nothing when it is there",
                   list(finds_the_lost_value(examples)))
