@@ -1,15 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /* crash.c - the power is gone: the chosen ops are on the disk, and the disk is all there is. */
+#include <errno.h>
+#include <string.h>
+
 #include "model/volume.h"
+
+/* The sectors of a write that are lost and lie behind the end, as the disk has it so far. */
+static unsigned lost_behind_the_end(const struct model_op *op)
+{
+	uint64_t start = op->data.idx * MODEL_PAGE_BYTES;
+	unsigned lost = op->grown & ~(unsigned)op->kept;
+
+	for (unsigned i = 0; i < MODEL_PAGE_BYTES / MODEL_SECTOR_BYTES; i++) {
+		if (start + i * MODEL_SECTOR_BYTES < op->inode->disk.size)
+			lost &= ~(1u << i);
+	}
+	return lost;
+}
+
+/* Where the size may outlive the data and nothing says zeros, there is what the blocks held
+ * before: noise, in some of the sectors. */
+static int leave_noise(struct model_volume *volume, struct model_op *op)
+{
+	struct model_random random = { model_mix(volume->noise ^ op->seq) };
+	struct model_content *disk = &op->inode->disk;
+	unsigned mask = lost_behind_the_end(op) & (unsigned)model_random(&random);
+	struct model_page *page;
+	int err;
+
+	if (!mask)
+		return 0;
+	page = model_page_blank(&volume->pages);
+	if (!page)
+		return -ENOMEM;
+	for (size_t at = 0; at < MODEL_PAGE_BYTES; at += sizeof(uint64_t)) {
+		uint64_t word = model_random(&random);
+
+		memcpy(page->bytes + at, &word, sizeof(word));
+	}
+	err = model_content_reserve(disk, op->data.idx);
+	if (!err)
+		err = model_page_merge(&volume->pages, &disk->page[op->data.idx], page, mask);
+	model_page_drop(&volume->pages, page);
+	return err;
+}
 
 static int settle_chosen(struct model_volume *volume)
 {
+	bool noisy = volume->noise && volume->profile->any_bytes;
 	int err = 0;
 
 	while (!TAILQ_EMPTY(&volume->ops) && !err) {
 		struct model_op *op = TAILQ_FIRST(&volume->ops);
 
-		err = model_op_settle(volume, op, op->kept);
+		if (noisy && op->kind == MODEL_DATA)
+			err = leave_noise(volume, op);
+		if (!err)
+			err = model_op_settle(volume, op, op->kept);
 	}
 	return err;
 }

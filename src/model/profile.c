@@ -7,6 +7,7 @@
 
 const struct model_profile model_posix = {
 	.name = "posix",
+	.any_bytes = true,
 };
 
 const struct model_profile model_ext4 = {

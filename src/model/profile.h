@@ -28,6 +28,7 @@ struct model_profile {
 	bool sync_own_names;	 /* the sync of a file makes its own names durable */
 	bool rename_splits;	 /* across directories: an added and a removed name */
 	bool size_after_data;	 /* an append's size survives only with its data */
+	bool any_bytes;		 /* what was added and lost may read as anything, not as zeros */
 	bool flush_on_replace;	 /* rename over a file, close after truncation: its size first */
 };
 

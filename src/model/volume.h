@@ -173,6 +173,7 @@ struct model_volume {
 	uint64_t seq;
 	uint64_t group;
 	uint64_t pass;
+	uint64_t noise; /* of a crash, where the profile says any_bytes; 0: zeros */
 };
 
 /* ---- volume.c: making, holding, letting go ------------------------------------------ */

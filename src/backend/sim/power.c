@@ -41,6 +41,7 @@ static int crash(struct sim_machine *machine)
 	if (!machine->volume)
 		return 0;
 	half_do(machine);
+	machine->volume->noise = model_mix(choice.nr) | 1;
 	model_choose(machine->volume, &choice);
 	return model_crash(machine->volume);
 }
