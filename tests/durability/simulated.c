@@ -310,6 +310,46 @@ static void D41_on_ext4_a_grown_size_may_come_with_zeros(void **state)
 	assert_int_equal(xfs, 0);
 }
 
+/* How many bytes of a file that grew are neither what was written nor zeros. */
+static unsigned count_noise(const struct sl_sim_opts *opts)
+{
+	static char bytes[BYTES];
+	struct sl_op op = { 0 };
+	struct world world;
+	unsigned noise = 0;
+	int64_t len;
+	int fd;
+
+	world_up(&world, opts);
+	fd = open_at(&world, "f", O_RDWR | O_CREAT);
+	assert_int_equal(sync_fd(&world, fd), 0);
+	sync_root(&world);
+	write_letters(&world, fd, 'n');
+	cut_power(&world);
+	fd = open_at(&world, "f", O_RDONLY);
+	len = do_op(&world, sl_op_read(&op, fd, bytes, BYTES, 0));
+	world_down(&world);
+	for (int64_t i = 0; i < len; i++)
+		noise += bytes[i] && bytes[i] != 'n';
+	return noise;
+}
+
+static void D45_by_posix_what_is_missing_may_read_as_anything(void **state)
+{
+	uint64_t seed = support_seed();
+	unsigned noisy[PROFILES_NR] = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < PROFILES_NR * SEEDS; i++) {
+		const struct sl_sim_opts opts = { .seed = seed + i,
+						  .profile = scenario_profiles[i % PROFILES_NR] };
+
+		noisy[i % PROFILES_NR] += count_noise(&opts) > 0;
+	}
+	assert_in_range(noisy[PROFILE_POSIX], 1, SEEDS - 1);
+	assert_int_equal(noisy[PROFILE_EXT4] + noisy[PROFILE_XFS] + noisy[PROFILE_BTRFS], 0);
+}
+
 /* ---- failed syncs -------------------------------------------------------------------- */
 
 /* A world whose sync of new letters has just failed. */
@@ -516,6 +556,7 @@ int main(void)
 		TEST(D13_a_sync_does_not_cover_a_write_in_flight),
 		TEST(D21_by_posix_the_name_may_be_gone),
 		TEST(D41_on_ext4_a_grown_size_may_come_with_zeros),
+		TEST(D45_by_posix_what_is_missing_may_read_as_anything),
 		TEST(D70_a_failed_sync_is_told_once),
 		TEST(D71_then_the_cache_is_new_and_the_disk_is_old),
 		TEST(D72_the_first_failed_sync_poisons_a_file),
