@@ -52,7 +52,7 @@ enum crash_class crash_class_find(const char *name);
  * A number is that of an unsynced op or sector at the point, counted from the
  * oldest on; for random it is the seed; for prefix, how many survive.
  */
-#define CRASH_ID_MAX 512
+#define CRASH_ID_MAX 2048
 
 struct crash_progress {
 	const char *phase; /* "explore", "explain", "recover", "mutate" */
