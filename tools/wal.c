@@ -29,7 +29,8 @@ static const char *const verdict_names[] = {
 struct dump {
 	bool all;
 	bool titled;
-	struct json_writer *json; /* NULL: text */
+	bool in_json;
+	struct json_writer json;
 };
 
 static void hex(const struct sl_wal_record *record, uint32_t most, char *ret)
@@ -81,11 +82,11 @@ static int dump_record(void *ctx, const struct sl_wal_record *record)
 
 	if (record->kind != SL_WAL_DATA && !dump->all)
 		return 0;
-	if (dump->json)
-		record_json(dump->json, record);
+	if (dump->in_json)
+		record_json(&dump->json, record);
 	else
 		record_text(dump, record);
-	return !dump->json && ferror(stdout) ? -EPIPE : 0;
+	return !dump->in_json && ferror(stdout) ? -EPIPE : 0;
 }
 
 static void report_text(const char *path, const struct sl_wal_report *report)
@@ -148,25 +149,25 @@ static int conclude(const char *path, int rc)
 
 static int look_json(struct sl_ring *ring, const char *path, bool records, struct dump *dump)
 {
+	struct json_writer *json = &dump->json;
 	struct sl_wal_report report = { 0 };
-	struct json_writer json;
 	int rc;
 
-	json_begin(&json, stdout);
-	json_open_object(&json, NULL);
-	json_string(&json, "path", path);
-	dump->json = &json;
+	json_begin(json, stdout);
+	json_open_object(json, NULL);
+	json_string(json, "path", path);
+	dump->in_json = true;
 	if (records)
-		json_open_array(&json, "records");
+		json_open_array(json, "records");
 	rc = sl_wal_check(ring, AT_FDCWD, path, records ? dump_record : NULL, dump, &report);
 	if (records)
-		json_close_array(&json);
+		json_close_array(json);
 	if (is_verdict(rc))
-		report_json(&json, &report);
+		report_json(json, &report);
 	else
-		json_string(&json, "error", sl_err_name(rc));
-	json_close_object(&json);
-	return json_end(&json) < 0 ? CLI_IO : conclude(path, rc);
+		json_string(json, "error", sl_err_name(rc));
+	json_close_object(json);
+	return json_end(json) < 0 ? CLI_IO : conclude(path, rc);
 }
 
 static int look_text(struct sl_ring *ring, const char *path, bool records, struct dump *dump)

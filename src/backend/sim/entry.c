@@ -131,7 +131,7 @@ int64_t sim_name_open(struct sim_task *task)
 		.path = task->slot->buf,
 		.resolve = how->resolve,
 	};
-	struct sim_path path;
+	struct sim_path path = { 0 };
 	char buf[PATH_MAX];
 	int err = check_how(how);
 
@@ -144,8 +144,7 @@ int64_t sim_name_open(struct sim_task *task)
 	return err ? err : open_found(task, how, path.inode);
 }
 
-/* ---- link, symlink, mkdir
- * ------------------------------------------------------------------------ */
+/* ---- link, symlink, mkdir ------------------------------------------------------- */
 
 int64_t sim_name_link(const struct sim_task *task)
 {
@@ -217,8 +216,7 @@ int64_t sim_name_mkdir(const struct sim_task *task)
 					  S_IFDIR | ((uint32_t)task->slot->off & 01777)));
 }
 
-/* ---- rename, unlink
- * ------------------------------------------------------------------------------ */
+/* ---- rename, unlink ------------------------------------------------------------- */
 
 static bool is_empty(struct model_inode *dir)
 {
@@ -263,7 +261,7 @@ int64_t sim_name_rename(const struct sim_task *task)
 	const struct sl_name_pair *pair = task->slot->buf;
 	char source_buf[PATH_MAX], target_buf[PATH_MAX];
 	bool exchange = pair->flags & RENAME_EXCHANGE;
-	struct sim_path source, target;
+	struct sim_path source = { 0 }, target = { 0 };
 	int err;
 
 	if (pair->flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
@@ -302,8 +300,7 @@ int64_t sim_name_unlink(const struct sim_task *task)
 	return model_remove(volume_of(task), path.entry);
 }
 
-/* ---- readdir
- * --------------------------------------------------------------------------------------- */
+/* ---- readdir -------------------------------------------------------------------- */
 
 /* What getdents64(2) fills in. */
 struct record {

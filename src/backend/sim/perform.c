@@ -69,8 +69,9 @@ static int64_t poll_handle(struct sim_task *task, struct sim_handle *handle)
 
 	if (handle->kind == SIM_SOCKET)
 		events = sim_socket_events(handle->socket);
-	if (events & wanted)
-		return events & wanted;
+	events &= wanted;
+	if (events)
+		return events;
 	if (handle->kind != SIM_SOCKET)
 		return SIM_BLOCKED;
 	return sim_block(task, sim_socket_waiters(handle->socket));

@@ -136,6 +136,7 @@ static void pick_address(struct sim_machine *machine, struct sim_address *addres
 
 static int64_t bind_to(const struct sim_task *task, struct sim_socket *socket)
 {
+	struct sim_machine *there;
 	struct sim_address address;
 	int err = read_address(socket, task->slot->buf, task->slot->len, &address);
 
@@ -143,12 +144,13 @@ static int64_t bind_to(const struct sim_task *task, struct sim_socket *socket)
 		return err;
 	if (socket->state != SIM_FRESH || socket->address.len)
 		return -EINVAL;
-	if (machine_at(socket->machine, &address) != socket->machine)
+	there = machine_at(socket->machine, &address);
+	if (!there || there != socket->machine)
 		return -EADDRNOTAVAIL;
 	if (socket->family == AF_INET ? !inet(&address)->sin_port :
 					address.len == sizeof(sa_family_t))
-		pick_address(socket->machine, &address);
-	else if (find_at(socket->machine, &address))
+		pick_address(there, &address);
+	else if (find_at(there, &address))
 		return -EADDRINUSE;
 	socket->address = address;
 	return 0;
@@ -170,8 +172,7 @@ static int64_t listen_on(const struct sim_task *task, struct sim_socket *socket)
 	return 0;
 }
 
-/* ---- connect, accept ----------------------------------------------------------------------------
- */
+/* ---- connect, accept ------------------------------------------------------------ */
 
 static int64_t join(struct sim_socket *socket, struct sim_socket *listener)
 {
@@ -282,8 +283,7 @@ static int64_t accept_from(struct sim_task *task, struct sim_socket *listener)
 	return number;
 }
 
-/* ---- ends
- * ------------------------------------------------------------------------------------------ */
+/* ---- ends ----------------------------------------------------------------------- */
 
 static int64_t shut_down(const struct sim_task *task, struct sim_socket *socket)
 {
@@ -317,6 +317,7 @@ static void close_backlog(struct sim_socket *listener, bool silently)
 }
 
 /* The ends let go of each other when both are closed. */
+/* The caller holds socket as well. */
 static void part(struct sim_socket *socket)
 {
 	struct sim_socket *peer = socket->peer;
@@ -324,7 +325,7 @@ static void part(struct sim_socket *socket)
 	if (!peer || !peer->closed)
 		return;
 	socket->peer = peer->peer = NULL;
-	sim_socket_drop(socket);
+	socket->holders--;
 	sim_socket_drop(peer);
 }
 
@@ -355,8 +356,7 @@ void sim_sockets_restart(struct sim_machine *machine)
 	}
 }
 
-/* ---- options
- * ------------------------------------------------------------------------------------------ */
+/* ---- options -------------------------------------------------------------------- */
 
 static bool is_known(int level, int name)
 {
@@ -427,8 +427,7 @@ static int64_t get_option(const struct sim_task *task, struct sim_socket *socket
 	return (int64_t)len;
 }
 
-/* ---- operations
- * ---------------------------------------------------------------------------------------- */
+/* ---- operations ----------------------------------------------------------------- */
 
 int64_t sim_socket_create(const struct sim_task *task)
 {

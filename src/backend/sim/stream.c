@@ -128,8 +128,7 @@ void sim_segments_drop_held(struct sl_sim *sim)
 	}
 }
 
-/* ---- departure ----------------------------------------------------------------------------------
- */
+/* ---- departure ------------------------------------------------------------------ */
 
 static void gather(unsigned char *bytes, const struct sim_pieces *pieces, uint64_t len)
 {
@@ -188,8 +187,7 @@ int sim_segment_send(struct sim_socket *from, enum sim_segment_kind kind,
 	return err;
 }
 
-/* ---- SEND and RECV
- * -------------------------------------------------------------------------------- */
+/* ---- SEND and RECV -------------------------------------------------------------- */
 
 static uint32_t window(const struct sim_socket *socket)
 {
