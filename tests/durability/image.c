@@ -122,7 +122,8 @@ static void mount_image(struct image *image, const char *name)
 
 void image_up(struct image *image)
 {
-	*image = (struct image){ .fs = kind ? kind->fs : NULL };
+	area(); /* or a skip */
+	*image = (struct image){ .fs = kind->fs };
 	make_template();
 	try_command("umount -l stage 2>why"); /* of a test that failed */
 	if (strcmp(kind->fs, "tmpfs") != 0)

@@ -19,6 +19,7 @@
 
 #define BLOCK  4096
 #define ROUNDS 6
+#define TRIES  10
 
 /* ---- scenarios ----------------------------------------------------------------------- */
 
@@ -55,7 +56,8 @@ static struct traffic play_once(const struct scenario *scenario, char *ret_lette
 	return traffic;
 }
 
-static void play(const struct scenario *scenario)
+/* Whether what the page says may be lost was lost, or would be with the cache of the device. */
+static bool is_as_said(const struct scenario *scenario)
 {
 	const struct outcome *outcome;
 	struct traffic traffic;
@@ -65,11 +67,19 @@ static void play(const struct scenario *scenario)
 	outcome = outcome_of(scenario);
 	if (!scenario_is_among(letters, outcome->among))
 		fail_msg("%s is not one of %s", letters, outcome->among);
-	if (scenario->loss == LOST_WITH_THE_DEVICE_CACHE) {
-		assert_true(traffic.bytes > 0);
-		assert_int_equal(traffic.flushes > 0, !outcome->lost);
-	} else if (outcome->lost) {
-		assert_string_equal(letters, outcome->lost);
+	if (scenario->loss == LOST_WITH_THE_DEVICE_CACHE)
+		return traffic.bytes > 0 && (traffic.flushes > 0) == !outcome->lost;
+	return !outcome->lost || strcmp(letters, outcome->lost) == 0;
+}
+
+/* Somebody else's sync(2) may keep what would be lost, but not each time. */
+static void play(const struct scenario *scenario)
+{
+	unsigned tries = TRIES;
+
+	while (!is_as_said(scenario)) {
+		if (!--tries)
+			fail_msg("more was kept, or flushed, than is said");
 	}
 }
 
@@ -336,7 +346,6 @@ static void D12_a_full_sync_makes_times_durable_too(void **state)
 /* ---- a size before its data ---------------------------------------------------------- */
 
 #define FILES 8
-#define TRIES 20
 #define GROWN (2 << 20)
 
 static int open_nr(unsigned nr, int flags)
