@@ -13,7 +13,8 @@
 #include "crash/scratch.h"
 #include "sys/clone.h"
 
-#define PREFIX	     "sluice-crash-"
+#define PREFIX	     "sluice-recording-"
+#define CHANCE	     "XXXXXX"
 #define COPY_BYTES   (UINT64_C(1) << 18)
 #define SLACK_BYTES  (UINT64_C(1) << 20) /* as good as full: counting anew each time is dear */
 #define TRIES_MAX    16
@@ -21,18 +22,31 @@
 
 /* ---- the directory ------------------------------------------------------------------ */
 
-static void remove_files(int dir_fd)
+/* Whether a name is one of an object: a number. */
+static bool is_object(const char *name)
+{
+	return *name && !name[strspn(name, "0123456789")];
+}
+
+/* Removes the objects, if nothing else is there: who has called a directory of his own as
+ * ours are called keeps it. */
+static void remove_files(int dir_fd, bool only_objects)
 {
 	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
+	bool foreign = false;
 
 	if (!dir) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	while ((entry = readdir(dir)))
+	while (only_objects && (entry = readdir(dir)))
+		foreign |= strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+			   !is_object(entry->d_name);
+	rewinddir(dir);
+	while (!foreign && (entry = readdir(dir)))
 		unlinkat(dir_fd, entry->d_name, 0); /* . and .. it refuses */
 	closedir(dir);
 }
@@ -46,10 +60,15 @@ static void sweep_one(int parent_fd, const char *name)
 	if (fd < 0)
 		return;
 	if (!fstat(fd, &st) && st.st_uid == geteuid() && !flock(fd, LOCK_EX | LOCK_NB)) {
-		remove_files(fd);
+		remove_files(fd, true);
 		unlinkat(parent_fd, name, AT_REMOVEDIR);
 	}
 	close(fd);
+}
+
+static bool is_ours(const char *name)
+{
+	return !strncmp(name, PREFIX, strlen(PREFIX)) && strlen(name) == strlen(PREFIX CHANCE);
 }
 
 static void sweep(const char *parent)
@@ -60,7 +79,7 @@ static void sweep(const char *parent)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		if (!strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
+		if (is_ours(entry->d_name))
 			sweep_one(dirfd(dir), entry->d_name);
 	}
 	closedir(dir);
@@ -83,7 +102,7 @@ static int make_dir(struct scratch *scratch, const char *parent, const char *bas
 	if (!real)
 		return -errno;
 	sweep(real);
-	len = snprintf(scratch->path, sizeof(scratch->path), "%s/" PREFIX "XXXXXX", real);
+	len = snprintf(scratch->path, sizeof(scratch->path), "%s/" PREFIX CHANCE, real);
 	if (is_below(real, base))
 		err = -EINVAL;
 	else if (len >= (int)sizeof(scratch->path))
@@ -137,7 +156,7 @@ int scratch_open(struct scratch *scratch, const char *parent, const char *base,
 void scratch_close(struct scratch *scratch)
 {
 	if (scratch->dir_fd >= 0) {
-		remove_files(scratch->dir_fd);
+		remove_files(scratch->dir_fd, false);
 		close(scratch->dir_fd);
 	}
 	if (scratch->path[0])
