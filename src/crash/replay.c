@@ -89,10 +89,12 @@ static int note_pages(struct crash_file *file, uint64_t off, uint64_t len)
 	uint64_t pages = (file->base_size + MODEL_PAGE_BYTES - 1) / MODEL_PAGE_BYTES;
 	uint64_t idx = off / MODEL_PAGE_BYTES, end;
 
-	if (!file->base || off >= file->base_size || !len)
+	/* What is appended may be in the last page of what was there. */
+	if (!file->base || idx >= pages || !len)
 		return 0;
-	end = len > file->base_size - off ? pages :
-					    (off + len + MODEL_PAGE_BYTES - 1) / MODEL_PAGE_BYTES;
+	end = len > pages * MODEL_PAGE_BYTES - off ?
+		      pages :
+		      (off + len + MODEL_PAGE_BYTES - 1) / MODEL_PAGE_BYTES;
 	if (!file->loaded)
 		file->loaded = calloc(1, pages / 8 + 1);
 	if (!file->loaded)
