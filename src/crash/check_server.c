@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -338,17 +339,25 @@ static int open_library(struct server *server, struct check_verdict *verdict)
 	return 0;
 }
 
+/* A function that calls exit(3): what the client has registered for its end is not ours. */
+static void end_at_once(int status, void *arg)
+{
+	(void)arg;
+	fflush(NULL);
+	_exit(status);
+}
+
 static void work(const struct server *server, int fd, int output) __attribute__((noreturn));
 static void work(const struct server *server, int fd, int output)
 {
 	sigset_t none;
 	char request;
 
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGPIPE, SIG_DFL);
+	on_exit(end_at_once, NULL);
 	setpgid(0, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	dup2(output, 1);
@@ -494,6 +503,7 @@ static void close_others(void)
 /* Ctrl-C is the client's to answer. */
 static void begin(struct server *server, int socket_fd)
 {
+	const struct rlimit no_core = { 0 };
 	sigset_t child;
 	int null;
 
@@ -505,11 +515,13 @@ static void begin(struct server *server, int socket_fd)
 	fcntl(SOCKET_FD, F_SETFD, FD_CLOEXEC);
 	close_others();
 	setpgid(0, 0);
+	setrlimit(RLIMIT_CORE, &no_core); /* that a checker crashes is its answer */
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL); /* handlers are the client's */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);

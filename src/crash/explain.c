@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explain.c - failures as people read them: the least that was lost, why it may be, what would help.
+ * explain.c - failures as people read them: the least that was lost, why, what would help.
  *
  *	a failing state --again, fresh--> still failing
  *	    --nothing lost at all?--> the program is not atomic there

@@ -183,7 +183,8 @@ static int ddmin_round(struct loss *loss, struct explorer *explorer, struct unit
 	for (unsigned rest = 0; rest < 2; rest++) {
 		if (rest && *parts == 2)
 			break; /* each rest is the other part */
-		for (size_t part = 0; part < *parts; part++) {
+		/* The newest first: what it needs may be there then. */
+		for (size_t part = *parts; part-- > 0;) {
 			int err;
 
 			take_part(units->lost, units->nr, part, *parts, rest, trial);
