@@ -130,20 +130,23 @@ struct sl_relay_way {
 	struct sl_op op;
 	struct sl_splice_ends ends;
 	struct sl_relay *relay;
-	struct sl_relay_way *next;
 	struct sl_relay_pipe *pipe;
-	void *buf;
-	void *spill;
+	struct sl_relay_pipe *mirror_pipe;
+	unsigned char *buf;
+	unsigned char *spill;
 	uint64_t at;
 	uint64_t len;
 	uint64_t mirrored;
 	uint64_t piped;
+	uint64_t teed;
 	int64_t moved_ns;
 	uint32_t chunk_bytes;
 	uint8_t state;
-	uint8_t full;
+	uint8_t bulk;
+	uint8_t small;
+	uint8_t splices;
 	uint8_t waits;
-	uint8_t over;
+	uint8_t again;
 };
 
 /**

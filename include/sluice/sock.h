@@ -24,9 +24,9 @@
  *  4. Descriptors made here are O_NONBLOCK and close-on-exec, TCP ones have
  *     TCP_NODELAY. Others may be used, at the cost of a system call more for
  *     each slice of a file.
- *  5. Closing is the caller's: sl_op_close() ends what is in flight on the
- *     descriptor; the requests on it then end with -ECANCELED. Do not free them
- *     before.
+ *  5. Closing is the caller's: stop what works on a descriptor, and close it
+ *     (sl_op_close()) when it has ended. Closing first ends it too, with
+ *     -ECANCELED, but for what is paused, held back, or reading a file just then.
  *
  * One ring serves one thread; for more cores open a ring and a SL_SOCK_REUSEPORT
  * listener on each: a connection stays where it was accepted.
@@ -231,7 +231,9 @@ struct sl_sock_acceptor {
 	struct sl_op timer;
 	int64_t wait_ns;
 	uint8_t state;
-	uint8_t wanted;
+	uint8_t paused;
+	uint8_t stopping;
+	uint8_t resumed;
 };
 
 /**
@@ -293,7 +295,8 @@ typedef void sl_sock_recv_fn(struct sl_sock_receiver *receiver, void *data, int6
  * @fd: the connection
  * @held_max: buffers that it may have delivered and not got back; beyond that it
  *	stops receiving, so that a fast peer cannot take the pool from others.
- *	Default 4.
+ *	Default 4. On io_uring what a socket holds may come at once before that
+ *	takes hold, but only the first time.
  * @pool: a pool with SL_BUF_RECV; an idle connection holds no buffer
  * @received: told of bytes
  * @timeout_ns: longest silence, then -ETIMEDOUT; 0: for ever. Not counted while
@@ -314,6 +317,9 @@ struct sl_sock_receiver {
 	/* private: */
 	uint8_t state;
 	uint8_t paused;
+	uint8_t stopping;
+	uint8_t asked;
+	uint8_t greedy;
 	struct sl_ring *ring;
 	struct sl_op op;
 	int64_t heard_ns;
@@ -458,6 +464,8 @@ SL_EXPORT void sl_sock_pump_stats(const struct sl_sock_pump *pump,
  * typedef sl_sock_piece_fn - told that a piece has ended
  * @sender: the sender
  * @piece: the piece, idle again
+ *
+ * The sender may be freed in its last callback, when it is not busy any more.
  */
 typedef void sl_sock_piece_fn(struct sl_sock_sender *sender, struct sl_sock_piece *piece);
 
@@ -521,9 +529,9 @@ struct sl_sock_piece {
  * @pump: what it shares with others
  * @timeout_ns: longest time without a byte taken by the peer while something
  *	waits to be sent, then -ETIMEDOUT; 0: for ever
- * @drained: told when everything queued has been handed to the kernel (pieces
- *	sent without a copy may not have ended yet); NULL: nobody. Not called after
- *	a failure.
+ * @drained: told when everything queued has been handed to the kernel, or has
+ *	failed (see err); pieces sent without a copy may not have ended yet. Comes
+ *	after the callbacks of the pieces; NULL: nobody
  * @user: the caller's own
  * @queued_bytes: not handed to the kernel yet: for the caller to bound
  * @sent_bytes: handed to the kernel so far
@@ -543,26 +551,27 @@ struct sl_sock_sender {
 	/* private: */
 	uint8_t state;
 	uint8_t corked;
-	uint8_t stopping;
-	uint8_t hot;
-	uint8_t reading;
-	uint8_t flags;
+	uint8_t no_cork;
+	uint8_t settling;
+	uint8_t untold;
+	uint8_t nonblock;
 	uint16_t gathered;
-	uint32_t zc_flying;
+	uint32_t flying;
+	uint32_t slice_bytes;
+	uint32_t buf_at;
+	uint32_t buf_len;
+	int32_t cork_value;
 	struct sl_sock_piece *head;
 	struct sl_sock_piece **tail;
 	struct sl_sock_piece *ended;
+	struct sl_sock_piece **ended_tail;
 	struct sl_sock_sender *next;
+	unsigned char *buf;
+	unsigned char *ahead_buf;
+	uint64_t ahead_off;
 	struct sl_op op;
 	struct sl_op cork;
-	struct sl_op read;
-	void *buf;
-	void *read_buf;
-	uint64_t buf_off;
-	uint64_t buf_len;
-	uint64_t read_off;
-	uint32_t slice_bytes;
-	int32_t cork_value;
+	struct sl_op ahead;
 	struct iovec iov[SL_SOCK_GATHER];
 };
 
@@ -616,8 +625,10 @@ SL_EXPORT int sl_sock_flush(struct sl_sock_sender *sender);
  * sl_sock_sender_stop - end all pieces, with -ECANCELED
  * @sender: the sender
  *
- * Context: owner thread, also from a callback. The callbacks follow; the sender
- * is idle when sl_sock_sender_busy() says so.
+ * Context: owner thread, also from a callback. The callbacks follow, those of
+ * pieces that were never flushed too; err is -ECANCELED from now on. The sender is
+ * idle when sl_sock_sender_busy() says so: in the last of the callbacks, drained
+ * if there is one.
  */
 SL_EXPORT void sl_sock_sender_stop(struct sl_sock_sender *sender);
 

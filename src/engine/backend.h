@@ -109,12 +109,12 @@ struct sl_backend_caps {
 
 /* What opening a backend needs. */
 struct sl_backend_open {
-	struct sl_ring *ring; /* for sl_event() and sl_report() */
-	const char *options;  /* after the colon of the name: "sqpoll"; or "" */
+	struct sl_ring *ring;		/* for sl_event() and sl_report() */
+	const char *options;		/* after the colon of the name: "sqpoll"; or "" */
 	const struct sl_backend *inner; /* for one that wraps another; else NULL */
 	const char *inner_options;
-	uint32_t depth;	      /* most slots started at once */
-	uint32_t workers;     /* bound on the kernel's own threads */
+	uint32_t depth;	  /* most slots started at once */
+	uint32_t workers; /* bound on the kernel's own threads */
 	uint32_t keep_max;
 	uint32_t wait_batch;
 	uint64_t wait_ns;
@@ -216,7 +216,7 @@ int sl_attempt_fd(const struct sl_slot *slot);
 struct sl_ring_choice {
 	const struct sl_backend *backend;
 	const char *options;
-	const char *why; /* the sentence for sl_caps.why */
+	const char *why;		/* the sentence for sl_caps.why */
 	const struct sl_backend *inner; /* what backend wraps, or NULL */
 	const char *inner_options;
 };

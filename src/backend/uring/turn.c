@@ -72,9 +72,10 @@ static bool take_buffer(struct uring *u, struct sl_slot *slot)
 	return false;
 }
 
-/* Between streams, and from what is cached of a file, the bytes are moved here and now: through the
- * ring each move takes a kernel thread, and a few that wait for their peers would hold them all. True
- * when the result is known; the engine waits for readiness after -EAGAIN. */
+/* Between streams, and from what is cached of a file, the bytes are moved here and
+ * now: through the ring each move takes a kernel thread, and a few that wait for their
+ * peers would hold them all. True when the result is known; the engine waits for
+ * readiness after -EAGAIN. */
 static bool move_now(struct uring *u, struct sl_slot *slot)
 {
 	int64_t res = sl_attempt(slot);

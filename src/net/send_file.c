@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * send_file.c - a file onto a connection: out of the page cache where it is there, else read.
+ *
+ * Each slice is asked for by SL_OP_SENDFILE, which sends what is cached and never
+ * waits for a disk. A cold slice is read by the ring, into a buffer of the pump,
+ * and sent without waiting: what the peer does not take at once is dropped, and
+ * asked for again when it takes more. Read past the page cache (direct_fd) nobody
+ * reads ahead for us, so the next part is read while one is being sent.
+ */
+#include <poll.h>
+
+#include "base/bits.h"
+#include "net/address.h"
+#include "net/send.h"
+
+#define BLOCK 4096
+
+enum {
+	MODE_UNKNOWN = 0,
+	MODE_NONBLOCK,
+	MODE_OTHER,
+};
+
+static uint64_t left_of(const struct sl_sock_piece *piece)
+{
+	return piece->len - piece->done_len;
+}
+
+static uint64_t offset_of(const struct sl_sock_piece *piece)
+{
+	return piece->off + piece->done_len;
+}
+
+static bool is_direct(const struct sl_sock_piece *piece)
+{
+	return piece->direct_fd > 0;
+}
+
+/* Asked once: whether the socket needs to be looked at before each slice. */
+static bool is_nonblock(struct sl_sock_sender *sender)
+{
+	struct sl_desc desc;
+
+	if (sender->nonblock == MODE_UNKNOWN) {
+		sender->nonblock = MODE_OTHER;
+		if (!sl_ring_describe(sender->pump->ring, sender->fd, &desc) &&
+		    desc.flags & SL_DESC_NONBLOCK)
+			sender->nonblock = MODE_NONBLOCK;
+	}
+	return sender->nonblock == MODE_NONBLOCK;
+}
+
+/* ---- what is cached ----------------------------------------------------------------- */
+
+int net_file_go(struct sl_sock_sender *sender)
+{
+	struct sl_sock_piece *piece = sender->head;
+	uint64_t len = left_of(piece);
+
+	if (!sender->slice_bytes)
+		sender->slice_bytes = sender->pump->read_bytes;
+	if (len > sender->slice_bytes) {
+		len = sender->slice_bytes;
+		net_sender_cork(sender);
+	}
+	sl_op_sendfile(&sender->op, sender->fd, piece->file_fd, offset_of(piece), len);
+	if (is_nonblock(sender))
+		sender->op.flags = SL_OP_NOWAIT;
+	return net_sender_submit(sender, SENDER_SLICE);
+}
+
+/* Waits until the peer takes more. */
+static int await_room(struct sl_sock_sender *sender)
+{
+	pump_count(sender->pump, stalls, 1);
+	sl_op_poll(&sender->op, sender->fd, POLLOUT);
+	return net_sender_submit(sender, SENDER_ROOM);
+}
+
+static void room(struct sl_sock_sender *sender)
+{
+	int err = await_room(sender);
+
+	if (err)
+		net_sender_fail(sender, err);
+}
+
+static void grow_slice(struct sl_sock_sender *sender)
+{
+	uint64_t twice = (uint64_t)sender->slice_bytes * 2;
+
+	sender->slice_bytes = twice < sender->pump->hot_bytes ? (uint32_t)twice :
+								sender->pump->hot_bytes;
+}
+
+static void slice_sent(struct sl_sock_sender *sender, uint64_t bytes)
+{
+	bool all = bytes == sender->op.len;
+
+	pump_count(sender->pump, hot_slices, 1);
+	pump_count(sender->pump, hot_bytes, bytes);
+	if (all)
+		grow_slice(sender);
+	net_sender_sent(sender, bytes);
+	if (sender->err)
+		net_sender_fail(sender, sender->err);
+	else if (all || sender->nonblock != MODE_NONBLOCK)
+		net_sender_go(sender);
+	else
+		room(sender);
+}
+
+/* ---- what is not -------------------------------------------------------------------- */
+
+/* A read of the next part of a file, from off on. */
+static void prepare_read(const struct sl_sock_sender *sender, struct sl_op *op, void *buf,
+			 uint64_t off)
+{
+	const struct sl_sock_piece *piece = sender->head;
+	uint64_t left = piece->off + piece->len - off;
+	uint64_t skew = is_direct(piece) ? off & (BLOCK - 1) : 0;
+	uint64_t len = left + skew;
+
+	if (is_direct(piece))
+		len = sl_round_up(len, BLOCK);
+	if (len > sender->pump->read_bytes)
+		len = sender->pump->read_bytes;
+	sl_op_read(op, is_direct(piece) ? piece->direct_fd : piece->file_fd, buf, len, off - skew);
+}
+
+static int load(struct sl_sock_sender *sender)
+{
+	prepare_read(sender, &sender->op, sender->buf, offset_of(sender->head));
+	return net_sender_submit(sender, SENDER_LOAD);
+}
+
+static int load_or_line_up(struct sl_sock_sender *sender)
+{
+	int err;
+
+	sender->slice_bytes = sender->pump->read_bytes;
+	pump_count(sender->pump, cold_slices, 1);
+	sender->buf = pump_get(sender->pump, sender);
+	if (sender->buf)
+		return load(sender);
+	sl_op_timer(&sender->op, INT64_MAX, 0);
+	err = net_sender_submit(sender, SENDER_LINE);
+	if (err)
+		pump_unwait(sender->pump, sender);
+	return err;
+}
+
+void net_file_got_buffer(struct sl_sock_sender *sender, void *buf)
+{
+	sender->buf = buf;
+	sl_ring_cancel(sender->pump->ring, &sender->op);
+}
+
+static void on_ahead(struct sl_ring *ring, struct sl_op *op);
+
+static void read_ahead(struct sl_sock_sender *sender, uint64_t off)
+{
+	if (sender->ahead_buf || sl_op_busy(&sender->ahead))
+		return;
+	sender->ahead_buf = pump_get_spare(sender->pump);
+	if (!sender->ahead_buf)
+		return;
+	prepare_read(sender, &sender->ahead, sender->ahead_buf, off);
+	sender->ahead.flags = SL_OP_PARK;
+	sender->ahead.done = on_ahead;
+	sender->ahead_off = off;
+	if (sl_ring_submit(sender->pump->ring, &sender->ahead)) {
+		pump_put(sender->pump, sender->ahead_buf);
+		sender->ahead_buf = NULL;
+	}
+}
+
+static int copy(struct sl_sock_sender *sender)
+{
+	struct sl_sock_piece *piece = sender->head;
+	bool more = left_of(piece) > sender->buf_len || piece->next;
+
+	sl_op_send(&sender->op, sender->fd, sender->buf + sender->buf_at, sender->buf_len,
+		   MSG_DONTWAIT | (more ? MSG_MORE : 0));
+	return net_sender_submit(sender, SENDER_COPY);
+}
+
+/* A read from read_off on has brought res bytes into sender->buf. */
+static void loaded(struct sl_sock_sender *sender, int64_t res, uint64_t read_off)
+{
+	struct sl_sock_piece *piece = sender->head;
+	uint64_t skew = offset_of(piece) - read_off, end;
+	int err;
+
+	if (sender->err || res < 0 || (uint64_t)res <= skew) {
+		net_sender_fail(sender, res < 0 ? res : -ENODATA);
+		return;
+	}
+	end = (uint64_t)res - skew < left_of(piece) ? (uint64_t)res : skew + left_of(piece);
+	sender->buf_at = (uint32_t)skew;
+	sender->buf_len = (uint32_t)(end - skew);
+	err = copy(sender);
+	if (err)
+		net_sender_fail(sender, err);
+	else if (is_direct(piece) && left_of(piece) > sender->buf_len)
+		read_ahead(sender, offset_of(piece) + sender->buf_len);
+}
+
+static void use_ahead(struct sl_sock_sender *sender)
+{
+	sender->buf = sender->ahead_buf;
+	sender->ahead_buf = NULL;
+	loaded(sender, sender->ahead.res, sender->ahead.off);
+}
+
+static void put_buf(struct sl_sock_sender *sender)
+{
+	void *buf = sender->buf;
+
+	sender->buf = NULL;
+	pump_put(sender->pump, buf);
+}
+
+/* All of the buffer was taken: what comes next may have been read already. */
+static void copied(struct sl_sock_sender *sender)
+{
+	put_buf(sender);
+	if (!sender->ahead_buf)
+		net_sender_go(sender);
+	else if (sl_op_busy(&sender->ahead))
+		sender->state = SENDER_AHEAD;
+	else
+		use_ahead(sender);
+}
+
+/* The peer did not take all: no buffer is kept for it. */
+static void stalled(struct sl_sock_sender *sender)
+{
+	uint64_t dropped = sender->buf_len;
+
+	if (sender->ahead_buf && !sl_op_busy(&sender->ahead) && sender->ahead.res > 0)
+		dropped += (uint64_t)sender->ahead.res;
+	pump_count(sender->pump, reread_bytes, dropped);
+	if (net_file_release(sender))
+		room(sender);
+	else
+		sender->state = SENDER_DROP;
+}
+
+static void copy_sent(struct sl_sock_sender *sender, int64_t res)
+{
+	struct sl_sock_piece *piece = sender->head;
+	uint64_t bytes = res > 0 ? (uint64_t)res : 0;
+
+	if (res < 0 && res != -EAGAIN) {
+		net_sender_fail(sender, res);
+		return;
+	}
+	pump_count(sender->pump, cold_bytes, bytes);
+	if (is_direct(piece))
+		pump_count(sender->pump, direct_bytes, bytes);
+	sender->buf_at += (uint32_t)bytes;
+	sender->buf_len -= (uint32_t)bytes;
+	if (bytes)
+		net_sender_sent(sender, bytes);
+	if (sender->err)
+		net_sender_fail(sender, sender->err);
+	else if (sender->buf_len)
+		stalled(sender);
+	else
+		copied(sender);
+}
+
+bool net_file_release(struct sl_sock_sender *sender)
+{
+	void *ahead = sender->ahead_buf;
+
+	if (sender->state == SENDER_LINE && !sender->buf)
+		pump_unwait(sender->pump, sender);
+	put_buf(sender);
+	if (sl_op_busy(&sender->ahead)) {
+		sl_ring_cancel(sender->pump->ring, &sender->ahead);
+		return false;
+	}
+	sender->ahead_buf = NULL;
+	pump_put(sender->pump, ahead);
+	return true;
+}
+
+static void on_ahead(struct sl_ring *ring, struct sl_op *op)
+{
+	struct sl_sock_sender *sender = sl_op_of(op, struct sl_sock_sender, ahead);
+
+	(void)ring;
+	if (sender->state == SENDER_AHEAD) {
+		use_ahead(sender);
+	} else if (sender->state == SENDER_DROP) {
+		net_file_release(sender);
+		if (sender->err)
+			net_sender_fail(sender, sender->err);
+		else
+			room(sender);
+	} else {
+		return; /* one is being sent: this one waits for its turn */
+	}
+	net_sender_settle(sender);
+}
+
+/* ---- moving on ---------------------------------------------------------------------- */
+
+static void slice_landed(struct sl_sock_sender *sender, int64_t res)
+{
+	int err = 0;
+
+	if (res > 0)
+		slice_sent(sender, (uint64_t)res);
+	else if (sender->err || (res < 0 && res != -EAGAIN))
+		net_sender_fail(sender, res < 0 ? res : sender->err);
+	else if (res == -EAGAIN)
+		room(sender);
+	else if (sender->op.aux == SL_SENDFILE_COLD)
+		err = load_or_line_up(sender);
+	else
+		err = -ENODATA; /* the file ends before the piece does */
+	if (err)
+		net_sender_fail(sender, err);
+}
+
+void net_file_landed(struct sl_sock_sender *sender)
+{
+	int64_t res = sender->op.res;
+	int err = 0;
+
+	switch (sender->state) {
+	case SENDER_SLICE:
+		slice_landed(sender, res);
+		break;
+	case SENDER_ROOM:
+		if (res < 0 || sender->err)
+			net_sender_fail(sender, res < 0 ? res : sender->err);
+		else
+			net_sender_go(sender);
+		break;
+	case SENDER_LINE:
+		err = sender->buf && !sender->err ? load(sender) : -ECANCELED;
+		break;
+	case SENDER_LOAD:
+		loaded(sender, res, sender->op.off);
+		break;
+	default:
+		copy_sent(sender, res);
+	}
+	if (err)
+		net_sender_fail(sender, err);
+}
