@@ -288,7 +288,7 @@ static void overflowed_completions_come_in_order(void **state)
 	uring_queue_close(&q);
 }
 
-/* Their order is the kernel's own: 6.1 completes what it refuses before what it has done at once. */
+/* Their order is the kernel's: 6.1 completes what it refuses before what it has done at once. */
 static void bad_entry_does_not_stop_the_batch(void **state)
 {
 	const struct uring_queue_wait wait = { .nr = 3 };
