@@ -21,7 +21,7 @@ from kernel import Kernel, Unavailable
 
 BUSES = ("virtio", "nvme")
 SECTORS = (512, 4096)
-FAILURES = ("read", "write", "flush")
+FAILURES = r"read|write|flush(@[0-9]+)?"
 BOOT_SECONDS = 60
 LINES = ("console", "output", "status")
 MACHINE = ["-machine", "q35", "-cpu", "max", "-accel", "tcg,thread=single", "-display", "none",
@@ -30,12 +30,23 @@ MACHINE = ["-machine", "q35", "-cpu", "max", "-accel", "tcg,thread=single", "-di
 ALWAYS_LOADED = ("virtio_pci", "virtio_blk", "nvme")
 
 
+def failing(iotype, number):
+    """What blkdebug is told: to let the first request of a type fail, or the flush of this number (a state counts)."""
+    count = "".join(f'[set-state]\nevent = "flush_to_os"\nstate = "{state}"\nnew_state = "{state + 1}"\n'
+                    for state in range(1, int(number or 0)))
+    when = f'event = "flush_to_os"\nstate = "{number}"' if number else 'event = "none"'
+    return f'{count}[inject-error]\n{when}\niotype = "{iotype}"\nerrno = "5"\nonce = "on"\n'
+
+
 class Disk:
-    """A disk of the guest: a sparse file here, thrown away after the run. fails: what QEMU lets fail, once."""
+    """A disk of the guest: a sparse file here, thrown away after the run.
+
+    fails: what QEMU lets fail, once: the first "read", "write" or "flush", or the n-th flush ("flush@N").
+    """
 
     def __init__(self, bus="virtio", sector=512, mebibytes=512, fails=None):
         self.bus, self.sector, self.mebibytes, self.fails = bus, int(sector), int(mebibytes), fails
-        if bus not in BUSES or self.sector not in SECTORS or fails not in (None, *FAILURES):
+        if bus not in BUSES or self.sector not in SECTORS or not re.fullmatch(FAILURES, fails or "read"):
             raise ValueError(f"no such disk: {bus}:{sector}:{mebibytes}:{fails}")
 
     @classmethod
@@ -58,8 +69,10 @@ class Disk:
         if self.fails:
             config = os.path.join(folder, f"fails{nr}")
             with open(config, "w", encoding="utf-8") as file:
-                file.write(f'[inject-error]\nevent = "none"\niotype = "{self.fails}"\nerrno = "5"\nonce = "on"\n')
-            arguments += ["-blockdev", f"driver=blkdebug,image=f{nr},config={config},node-name={node}"]
+                file.write(failing(*self.fails.partition("@")[::2]))
+            # A node tells the one below it that a flush comes: hence raw above blkdebug.
+            arguments += ["-blockdev", f"driver=blkdebug,image=f{nr},config={config},node-name=b{nr}",
+                          "-blockdev", f"driver=raw,file=b{nr},node-name={node}"]
         else:
             arguments += ["-blockdev", f"driver=raw,file=f{nr},node-name={node}"]
         sizes = f"logical_block_size={self.sector},physical_block_size={self.sector}"

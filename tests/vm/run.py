@@ -21,7 +21,7 @@ def options(words):
     parser.add_argument("--kernel", default="6.1", help="release of the guest's kernel (6.1, 6.12)")
     parser.add_argument("--disk", action="append", default=[], metavar="BUS[:SECTOR[:MIB[:FAILS]]]",
                         help="a disk: virtio or nvme, sectors of 512 or 4096 bytes; FAILS: whose first read, write or "
-                             "flush fails")
+                             "flush fails, or whose N-th flush does (flush@N)")
     parser.add_argument("--fs", choices=FILE_SYSTEMS, help="make it on the first disk; the test directory is there")
     parser.add_argument("--file", action="append", default=[], help="put this file into the guest's /job too")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
