@@ -9,8 +9,8 @@
 /* A trace that is being told. Paths begin at the directory: "f", "a/f"; "" is the directory. */
 struct story {
 	struct crash_trace *trace;
-	char path[32][64]; /* of inode idx + 2; "" without a name */
-	bool is_dir[32];
+	char path[256][64]; /* of inode idx + 2; "" without a name */
+	bool is_dir[256];
 	uint64_t nr;
 };
 
