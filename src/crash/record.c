@@ -19,6 +19,8 @@ struct recorder {
 /* Best first. */
 static const struct recorder recorders[] = {
 	{ "fuse", crash_record_fuse, false },
+	{ "seccomp", crash_record_seccomp, false },
+	{ "ring", crash_record_ring, true },
 };
 
 #define RECORDERS (sizeof(recorders) / sizeof(recorders[0]))

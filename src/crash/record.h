@@ -93,6 +93,11 @@ int crash_record(const struct crash_record_opts *opts, struct crash_trace *trace
 int crash_record_fuse(const struct crash_record_opts *opts, struct crash_trace *trace,
 		      struct crash_record_report *ret_report);
 
+int crash_record_seccomp(const struct crash_record_opts *opts, struct crash_trace *trace,
+			 struct crash_record_report *ret_report);
+int crash_record_ring(const struct crash_record_opts *opts, struct crash_trace *trace,
+		      struct crash_record_report *ret_report);
+
 /* Appends a line to why or to notes, and to the trace as CRASH_NOTE if one is given. */
 void crash_record_why(struct crash_record_report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -79,7 +79,7 @@ static int ring_open_file(struct sl_ring *ring, const char *path, uint64_t flags
 	return (int)run(ring, sl_op_open(&op, AT_FDCWD, path, &how));
 }
 
-/* ---- the trace in words ------------------------------------------------------------------- */
+/* ---- the trace in words ------------------------------- */
 
 static void add(char *text, size_t max, const char *format, ...)
 {
@@ -143,7 +143,7 @@ static void expect_trace(const struct place *place, const char *expected)
 	assert_string_equal(text, expected);
 }
 
-/* ---- operations ---------------------------------------------------------------------------- */
+/* ---- operations ------------------------------- */
 
 static void make_old_tree(const struct place *place)
 {
@@ -336,7 +336,7 @@ static void files_made_without_a_ring_come_in_with_a_note(void **state)
 			     "sync #3\n");
 }
 
-/* ---- order ------------------------------------------------------------------------------------ */
+/* ---- order ------------------------------- */
 
 static const struct crash_op *find_op(const struct crash_trace *trace, uint32_t code, unsigned nth)
 {
@@ -438,7 +438,7 @@ static void acknowledgements_stand_before_what_is_done_after_them(void **state)
 			     "write #2 1+1 'b'\n");
 }
 
-/* ---- processes -------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------- */
 
 static int appends_one(const struct place *place)
 {
@@ -523,7 +523,7 @@ static void a_killed_process_leaves_a_trace_that_others_go_on_with(void **state)
 	crash_trace_close(trace);
 }
 
-/* ---- what ends it ------------------------------------------------------------------------------ */
+/* ---- what ends it ------------------------------- */
 
 struct told {
 	char text[1024];

@@ -203,6 +203,14 @@ void log_append(struct log *log, struct crash_op *op, const struct iovec *data)
 	append_one(log, op, data);
 }
 
+void log_drain(struct log *log)
+{
+	if (!log_lock(log))
+		return;
+	take_acks(log);
+	log_unlock(log);
+}
+
 void log_note(struct log *log, const char *format, ...)
 {
 	struct crash_op op = { .code = CRASH_NOTE, .begin = log->state->nr };
@@ -298,9 +306,12 @@ static int map_state(struct log *log, int fd, const struct log_opts *opts, char 
 	if (at == MAP_FAILED)
 		return -errno;
 	log->state = at;
-	if (log->state->magic == LOG_STATE_MAGIC)
-		return 0;
-	return begin_state(log, opts, why);
+	if (log->state->magic != LOG_STATE_MAGIC)
+		return begin_state(log, opts, why);
+	if (log->state->error)
+		snprintf(why, 256, "record: the trace %.120s has ended: %s", opts->trace,
+			 sl_err_text((int)log->state->error));
+	return (int)log->state->error;
 }
 
 static int open_state(struct log *log, const struct log_opts *opts, char *why)

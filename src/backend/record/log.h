@@ -108,6 +108,8 @@ void log_fail(struct log *log, int err);
 /* Appends an op, its acknowledgements before it; seq and pid are set here. data: pieces
  * of op->data_len bytes or more in all. */
 void log_append(struct log *log, struct crash_op *op, const struct iovec *data);
+/* Acknowledgements that no op came after. Takes the lock itself. */
+void log_drain(struct log *log);
 void log_note(struct log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- inode.c: which file is which ---------------------------------------------------- */

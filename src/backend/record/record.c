@@ -175,6 +175,8 @@ static void record_close(void *state, bool forked)
 	struct record *record = state;
 
 	record->inner->close(record->inner_state, forked);
+	if (!forked)
+		log_drain(&record->recorder.log);
 	log_close(&record->recorder.log);
 	record_free(record);
 }
