@@ -8,6 +8,7 @@
  * the rest too. What the page says may be lost must be lost with all of the rest.
  * The disks are those of powercut.c: worked on, the log, the states.
  */
+#include "tests/durability/growth.h"
 #include "tests/durability/scenario.h"
 #include "tests/vm/mapper.h"
 #include "tests/vm/writelog.h"
@@ -23,7 +24,8 @@
 
 #define FOLDER	"/tmp/durability"
 #define SCRATCH "/dev/ram0"
-#define PARTS	3 /* random ones, for each scenario */
+#define PARTS	3  /* random ones, for each scenario */
+#define ROUNDS	16 /* of what a race decides */
 
 struct cut {
 	const char *fs;
@@ -83,6 +85,19 @@ static void play(unsigned nr)
 	stage_down(&stage);
 }
 
+static void grow(unsigned nr)
+{
+	struct stage stage;
+	char mark[32];
+
+	stage_up(&stage, nr);
+	growth_play(stage.dir);
+	snprintf(mark, sizeof(mark), "mark end-%u", nr);
+	mapper_message("log", mark);
+	growth_end(stage.dir);
+	stage_down(&stage);
+}
+
 static void record(const char *fs)
 {
 	mapper_run("dd if=/dev/zero of=%s bs=4096 count=1 conv=fsync 2>/dev/null", mapper_disk(1));
@@ -93,6 +108,8 @@ static void record(const char *fs)
 	assert_int_equal(mapper_mount(fs, "/dev/mapper/log", FOLDER), 0);
 	for (unsigned nr = 0; nr < SCENARIO_NR_MAX; nr++)
 		play(nr);
+	for (unsigned nr = 0; nr < ROUNDS; nr++)
+		grow(SCENARIO_NR_MAX + nr);
 	mapper_unmount(FOLDER);
 	mapper_remove("log");
 }
@@ -138,21 +155,43 @@ static void keep_some(struct cut *cut, size_t from)
 	close(fd);
 }
 
-/* The letters of a scenario in a state after its mark. */
-static void look(struct cut *cut, unsigned nr, bool any, char *ret_letters)
+/* Mounts a state after a mark. */
+static void state_up(struct cut *cut, struct stage *stage, unsigned nr, bool any)
 {
-	struct stage stage;
-
 	mapper_create("state", "0 %llu snapshot %s " SCRATCH " N 8\n",
 		      (unsigned long long)mapper_sectors(mapper_disk(2)), mapper_disk(2));
 	if (any)
 		keep_some(cut, cut->durable);
 	assert_int_equal(mapper_mount(cut->fs, "/dev/mapper/state", FOLDER), 0);
-	stage_up(&stage, nr);
-	scenario_look(&scenarios[nr], &stage, ret_letters);
-	stage_down(&stage);
+	stage_up(stage, nr);
+}
+
+static void state_down(struct stage *stage)
+{
+	stage_down(stage);
 	mapper_unmount(FOLDER);
 	mapper_remove("state");
+}
+
+static void look(struct cut *cut, unsigned nr, bool any, char *ret_letters)
+{
+	struct stage stage;
+
+	state_up(cut, &stage, nr, any);
+	scenario_look(&scenarios[nr], &stage, ret_letters);
+	state_down(&stage);
+}
+
+/* All that was durable at a mark is on the device with the states. */
+static void go_to(struct cut *cut, unsigned nr)
+{
+	char mark[32];
+	size_t end;
+
+	snprintf(mark, sizeof(mark), "end-%u", nr);
+	end = writelog_find(&cut->log, mark);
+	while (cut->durable < end)
+		writelog_apply(&cut->log, cut->durable++, cut->base);
 }
 
 static const struct outcome *outcome_of(const struct scenario *scenario, const char *fs)
@@ -168,13 +207,9 @@ static void cut_at(unsigned nr)
 {
 	struct cut *cut = the_cut();
 	const struct outcome *outcome = outcome_of(&scenarios[nr], cut->fs);
-	char mark[32], letters[8];
-	size_t end;
+	char letters[8];
 
-	snprintf(mark, sizeof(mark), "end-%u", nr);
-	end = writelog_find(&cut->log, mark);
-	while (cut->durable < end)
-		writelog_apply(&cut->log, cut->durable++, cut->base);
+	go_to(cut, nr);
 	for (unsigned part = 0; part <= PARTS; part++) {
 		look(cut, nr, part > 0, letters);
 		printf("# %s: %s with %s of what was not flushed\n", scenarios[nr].name, letters,
@@ -196,11 +231,32 @@ DURABILITY_SCENARIOS(DEFINE)
 DURABILITY_KERNEL_SCENARIOS(DEFINE)
 #undef DEFINE
 
+static void D41_on_ext4_a_grown_size_may_come_with_zeros(void **state)
+{
+	struct cut *cut = the_cut();
+	unsigned zeros = 0, nr;
+
+	(void)state;
+	for (nr = SCENARIO_NR_MAX; nr < SCENARIO_NR_MAX + ROUNDS && !zeros; nr++) {
+		struct stage stage;
+
+		go_to(cut, nr);
+		state_up(cut, &stage, nr, false);
+		zeros += growth_zeros(stage.dir);
+		state_down(&stage);
+	}
+	printf("# %u files on %s have grown by zeros, in %u rounds\n", zeros, cut->fs,
+	       nr - SCENARIO_NR_MAX);
+	assert_int_equal(zeros > 0, strcmp(cut->fs, "ext4") == 0);
+}
+
 int main(void)
 {
 #define ENTRY(name) TEST(name),
-	const struct CMUnitTest tests[] = { DURABILITY_SCENARIOS(ENTRY)
-						    DURABILITY_KERNEL_SCENARIOS(ENTRY) };
+	const struct CMUnitTest tests[] = {
+		DURABILITY_SCENARIOS(ENTRY) DURABILITY_KERNEL_SCENARIOS(ENTRY)
+			TEST(D41_on_ext4_a_grown_size_may_come_with_zeros),
+	};
 
 	return RUN_TESTS(tests);
 }

@@ -6,6 +6,7 @@
  * sent; the machine rig then loses it. What a durable write costs is counted in
  * writes and flushes of the device, never in time.
  */
+#include "tests/durability/growth.h"
 #include "tests/durability/image.h"
 
 #include <fcntl.h>
@@ -345,71 +346,17 @@ static void D12_a_full_sync_makes_times_durable_too(void **state)
 
 /* ---- a size before its data ---------------------------------------------------------- */
 
-#define FILES 8
-#define GROWN (2 << 20)
-
-static int open_nr(unsigned nr, int flags)
-{
-	char name[16];
-	int fd;
-
-	snprintf(name, sizeof(name), "f%u", nr);
-	fd = open(image_path(name), flags | O_CLOEXEC, 0644);
-	assert_true(fd >= 0);
-	return fd;
-}
-
-/* Durable empty files grow, and what they grow by is still on its way to the disk when the
- * journal commits for a file that has nothing to do with them. */
-static void grow_files(char *bytes)
-{
-	int fds[FILES], other;
-
-	for (unsigned i = 0; i < FILES; i++)
-		fds[i] = open_nr(i, O_RDWR | O_CREAT);
-	assert_int_equal(syncfs(fds[0]), 0);
-	other = open_nr(FILES, O_RDWR | O_CREAT);
-	memset(bytes, 'x', GROWN);
-	for (unsigned i = 0; i < FILES; i++)
-		assert_int_equal(pwrite(fds[i], bytes, GROWN, 0), GROWN);
-	for (unsigned i = 0; i < FILES; i++)
-		assert_int_equal(sync_file_range(fds[i], 0, 0, SYNC_FILE_RANGE_WRITE), 0);
-	assert_int_equal(fsync(other), 0);
-	for (unsigned i = 0; i < FILES; i++)
-		close(fds[i]);
-	close(other);
-}
-
-/* How many files have grown without their data. */
-static unsigned count_zeros(char *bytes)
-{
-	unsigned zeros = 0;
-
-	for (unsigned i = 0; i < FILES; i++) {
-		int fd = open_nr(i, O_RDONLY);
-		ssize_t len = read(fd, bytes, GROWN);
-
-		assert_true(len >= 0);
-		zeros += memchr(bytes, 0, (size_t)len) != NULL;
-		close(fd);
-	}
-	return zeros;
-}
-
 static unsigned grow_without_data(void)
 {
-	char *bytes = malloc(GROWN);
 	struct image image;
 	unsigned zeros;
 
-	assert_non_null(bytes);
 	image_up(&image);
-	grow_files(bytes);
+	growth_play(image.stage.dir);
 	image_cut(&image);
-	zeros = count_zeros(bytes);
+	zeros = growth_zeros(image.stage.dir);
 	image_down(&image);
-	free(bytes);
-	printf("# %u of %d files on %s have grown by zeros\n", zeros, FILES, image_fs());
+	printf("# %u of %d files on %s have grown by zeros\n", zeros, GROWTH_FILES, image_fs());
 	return zeros;
 }
 
