@@ -41,13 +41,14 @@ SHOWN_ELSEWHERE = [
     ("images", "D72", "tests/file/tests.h", "a_failed_sync_ends_all_writing"),
     ("rig", "D72", "tests/vm/faults.c", "a_failed_dsync_write_is_final"),
     ("images", "D74", "tests/file/tests.h", "a_failed_plain_write_poisons_nothing"),
-    ("rig", "D75", "tests/vm/faults.c", "a_failed_flush_is_final"),
+    ("rig", "D75", "tests/vm/faults.c", "a_failed_flush_under_a_file_system_is_final"),
     ("sim", "D81", "tests/sim/test_power.c", "a_replaced_file_is_old_or_new_and_never_a_mixture"),
     ("rig", "D81", "tests/vm/powercut.c", "a_replaced_file_is_the_old_or_the_new_one"),
     ("sim", "D90", "tests/wal/power.c", "ten_thousand_power_cuts_lose_nothing_that_was_acknowledged"),
     ("rig", "D90", "tests/vm/powercut.c", "what_a_log_has_acknowledged_is_recovered"),
     ("sim", "D91", "tests/wal/power.c", "ten_thousand_power_cuts_lose_nothing_that_was_acknowledged"),
     ("images", "D92", "tests/wal/tests.h", "any_failed_write_ends_the_log_with_its_error"),
+    ("rig", "D92", "tests/vm/faults.c", "a_log_whose_device_fails_ends_and_keeps_what_it_acknowledged"),
 ]
 
 CPLUSPLUS = """
