@@ -1,0 +1,106 @@
+/* clients.c: how many connections each address has; a hash with chains, empty entries freed. */
+#include "tools/serve/clients.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/serve/server.h"
+
+#define SLOTS 4096
+
+struct serve_client {
+	struct serve_client *next;
+	uint64_t key[2];
+	uint64_t nr;
+};
+
+int serve_clients_init(struct serve_clients *clients, uint64_t most)
+{
+	pthread_mutex_init(&clients->lock, NULL);
+	clients->most = most;
+	clients->slot = calloc(SLOTS, sizeof(struct serve_client *));
+	return clients->slot ? 0 : -ENOMEM;
+}
+
+void serve_clients_fini(struct serve_clients *clients)
+{
+	for (unsigned i = 0; clients->slot && i < SLOTS; i++) {
+		struct serve_client *client;
+
+		while ((client = clients->slot[i])) {
+			clients->slot[i] = client->next;
+			free(client);
+		}
+	}
+	free(clients->slot);
+	clients->slot = NULL;
+}
+
+/* What makes an address the same client: all of IPv4, also when mapped; a /64 of IPv6. */
+static void key_of(const struct sl_sock_addr *addr, uint64_t key[2])
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&addr->any;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&addr->any;
+	uint32_t mapped;
+
+	key[0] = key[1] = 0;
+	if (addr->any.sa_family == AF_INET) {
+		key[1] = v4->sin_addr.s_addr;
+	} else if (addr->any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		memcpy(&mapped, v6->sin6_addr.s6_addr + 12, sizeof(mapped));
+		key[1] = mapped;
+	} else if (addr->any.sa_family == AF_INET6) {
+		memcpy(&key[0], v6->sin6_addr.s6_addr, sizeof(key[0]));
+		key[1] = 1ull << 32; /* apart from IPv4 */
+	}
+}
+
+static struct serve_client **find(struct serve_clients *clients, const uint64_t key[2])
+{
+	uint64_t hash = (key[0] ^ key[1] * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
+	struct serve_client **at = &clients->slot[hash >> 52];
+
+	while (*at && ((*at)->key[0] != key[0] || (*at)->key[1] != key[1]))
+		at = &(*at)->next;
+	return at;
+}
+
+bool serve_clients_enter(struct serve_server *server, const struct sl_sock_addr *addr)
+{
+	struct serve_clients *clients = &server->clients;
+	struct serve_client **at;
+	bool enters = true;
+	uint64_t key[2];
+
+	key_of(addr, key);
+	pthread_mutex_lock(&clients->lock);
+	at = find(clients, key);
+	if (!*at)
+		*at = calloc(1, sizeof(**at));
+	if (*at && (*at)->nr >= clients->most) {
+		enters = false;
+	} else if (*at) {
+		memcpy((*at)->key, key, sizeof(key));
+		(*at)->nr++;
+	}
+	pthread_mutex_unlock(&clients->lock);
+	return enters;
+}
+
+void serve_clients_leave(struct serve_server *server, const struct sl_sock_addr *addr)
+{
+	struct serve_clients *clients = &server->clients;
+	struct serve_client **at, *gone;
+	uint64_t key[2];
+
+	key_of(addr, key);
+	pthread_mutex_lock(&clients->lock);
+	at = find(clients, key);
+	gone = *at;
+	if (gone && --gone->nr == 0) {
+		*at = gone->next;
+		free(gone);
+	}
+	pthread_mutex_unlock(&clients->lock);
+}

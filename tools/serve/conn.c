@@ -1,0 +1,616 @@
+/* conn.c: one connection: requests in, answers out; see conn.h for the states. */
+#include "tools/serve/conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tools/serve/admin.h"
+#include "tools/serve/answer.h"
+#include "tools/serve/clients.h"
+#include "tools/serve/task.h"
+#include "tools/serve/upload.h"
+
+#define IN_MAX	  (1 << 20) /* what may still come after a pause; beyond it the peer is no friend */
+#define PAUSE_LEN HTTP_HEAD_MAX
+
+static void settle(struct serve_conn *conn);
+
+/* ---- pieces out ------------------------------------------------------------------------- */
+
+static struct serve_piece *new_piece(struct serve_conn *conn)
+{
+	struct serve_piece *piece = conn->worker->free_pieces;
+
+	if (piece)
+		conn->worker->free_pieces = piece->next;
+	else
+		piece = calloc(1, sizeof(*piece));
+	if (piece)
+		piece->conn = conn;
+	return piece;
+}
+
+static void free_piece(struct serve_worker *worker, struct serve_piece *piece)
+{
+	serve_wire_put(piece->wire);
+	serve_content_put(piece->content);
+	piece->wire = NULL;
+	piece->content = NULL;
+	piece->next = worker->free_pieces;
+	worker->free_pieces = piece;
+}
+
+static void on_sent(struct sl_sock_sender *sender, struct sl_sock_piece *sent)
+{
+	struct serve_piece *piece = sl_op_of(sent, struct serve_piece, piece);
+	struct serve_conn *conn = piece->conn;
+
+	(void)sender;
+	/* The file became shorter: what was sent is a beginning, and the end must be seen. */
+	if (sent->res < 0 && piece->content && sent->res != -ECANCELED && !conn->stream.out.err)
+		serve_count(&conn->worker->counters.files_changed, 1);
+	if (sent->res < 0)
+		serve_conn_cut(conn);
+	conn->pieces--;
+	free_piece(conn->worker, piece);
+}
+
+static void send_piece(struct serve_conn *conn, struct serve_piece *piece)
+{
+	piece->piece.done = on_sent;
+	conn->pieces++;
+	conn->sending = true;
+	if (!conn->closing && serve_stream_send(&conn->stream, &piece->piece) == 0)
+		return;
+	conn->pieces--;
+	free_piece(conn->worker, piece);
+	serve_conn_cut(conn);
+}
+
+void serve_conn_send_wire(struct serve_conn *conn, struct serve_wire *wire, uint64_t off,
+			  uint64_t len)
+{
+	struct serve_piece *piece = new_piece(conn);
+
+	if (!piece) {
+		serve_wire_put(wire);
+		serve_conn_cut(conn);
+		return;
+	}
+	piece->wire = wire;
+	piece->piece.flags = 0;
+	piece->piece.data = wire->bytes + off;
+	piece->piece.off = 0;
+	piece->piece.len = len;
+	send_piece(conn, piece);
+}
+
+void serve_conn_send_file(struct serve_conn *conn, struct serve_content *content, uint64_t off,
+			  uint64_t len)
+{
+	struct serve_piece *piece = new_piece(conn);
+
+	if (!piece) {
+		serve_content_put(content);
+		serve_conn_cut(conn);
+		return;
+	}
+	piece->content = content;
+	piece->piece.flags = SL_SOCK_PIECE_FILE;
+	piece->piece.file_fd = content->fd;
+	piece->piece.data = NULL;
+	piece->piece.off = off;
+	piece->piece.len = len;
+	send_piece(conn, piece);
+}
+
+/* ---- requests --------------------------------------------------------------------------- */
+
+static void begin_body(struct serve_conn *conn, const struct http_request *request)
+{
+	if (!request->chunked && !request->length)
+		return;
+	conn->body = SERVE_BODY_SKIP;
+	conn->chunked = request->chunked;
+	conn->body_left = request->length;
+	conn->skipped = 0;
+	conn->chunks = (struct http_chunked){ 0 };
+	/* A client that waits for the word to go on never sends the body: nor is it given. */
+	if (request->expects_continue || request->length > SERVE_SKIP_MAX)
+		conn->last = true;
+}
+
+static const char *allowed(const struct serve_conn *conn)
+{
+	return conn->worker->config->writable && !conn->admin ?
+		       "Allow: GET, HEAD, OPTIONS, PUT, DELETE\r\n" :
+		       "Allow: GET, HEAD, OPTIONS\r\n";
+}
+
+static bool is_health(const struct serve_conn *conn, const struct http_request *request)
+{
+	const char *path = conn->worker->config->health;
+
+	return path && request->target.len == strlen(path) &&
+	       memcmp(path, request->target.at, request->target.len) == 0;
+}
+
+/* GET, HEAD, PUT and DELETE of something beneath the root. */
+static void handle_path(struct serve_conn *conn, const struct http_request *request)
+{
+	struct serve_worker *worker = conn->worker;
+	struct http_path path;
+	int rc = http_target_path(request->target, worker->path, sizeof(worker->path), &path);
+
+	if (rc < 0)
+		serve_answer_status(conn, request, (unsigned)-rc, NULL);
+	else if (path.hidden && !worker->config->hidden)
+		serve_answer_status(conn, request, 404, NULL);
+	else if (request->method == HTTP_PUT)
+		serve_upload_begin(conn, request, &path);
+	else if (request->method == HTTP_DELETE)
+		serve_remove_begin(conn, request, &path);
+	else
+		serve_task_get(conn, request, &path);
+}
+
+static void handle(struct serve_conn *conn, const struct http_request *request)
+{
+	bool writes = request->method == HTTP_PUT || request->method == HTTP_DELETE;
+
+	if (request->method != HTTP_PUT || !conn->worker->config->writable || conn->admin)
+		begin_body(conn, request);
+	if (request->method == HTTP_OPTIONS)
+		serve_answer_done(conn, request, 204, allowed(conn));
+	else if (request->method == HTTP_FOREIGN ||
+		 (writes && (!conn->worker->config->writable || conn->admin)))
+		serve_answer_status(conn, request, 405, allowed(conn));
+	else if (conn->admin)
+		serve_admin_answer(conn, request);
+	else if (is_health(conn, request))
+		serve_admin_health(conn, request);
+	else
+		handle_path(conn, request);
+}
+
+static void refuse(struct serve_conn *conn, const struct http_request *request, int rc)
+{
+	conn->last = true;
+	serve_answer_status(conn, request, (unsigned)-rc, NULL);
+}
+
+/* The next request, if all of its head is there. Return: bytes used. */
+static size_t take_request(struct serve_conn *conn, const char *data, size_t len)
+{
+	struct http_request request;
+	int end = http_head_end(data, len, &conn->scanned), rc;
+
+	if (end == 0)
+		return 0;
+	conn->scanned = 0;
+	if (end < 0) {
+		/* The line may be whole all the same: then the log has it. */
+		http_request_parse(data, len < HTTP_HEAD_MAX ? len : HTTP_HEAD_MAX, &request);
+		refuse(conn, &request, end);
+		return len;
+	}
+	rc = http_request_parse(data, (size_t)end, &request);
+	if (rc < 0)
+		refuse(conn, &request, rc);
+	else
+		handle(conn, &request);
+	return (size_t)end;
+}
+
+/* ---- bodies ----------------------------------------------------------------------------- */
+
+/* The next piece of a body. Return: 1: it has ended, 0: there may be more, -400. */
+static int next_piece(struct serve_conn *conn, struct http_text *in, struct http_text *ret)
+{
+	if (conn->chunked)
+		return http_chunked(&conn->chunks, in, ret);
+	ret->at = in->at;
+	ret->len = conn->body_left < in->len ? (uint32_t)conn->body_left : in->len;
+	in->at += ret->len;
+	in->len -= ret->len;
+	conn->body_left -= ret->len;
+	return conn->body_left == 0;
+}
+
+static size_t take_body(struct serve_conn *conn, const char *data, size_t len)
+{
+	struct http_text in = { data, (uint32_t)len }, piece;
+	int rc = 0;
+
+	while (rc == 0 && in.len) {
+		/* An upload takes what it has room for. */
+		if (conn->body == SERVE_BODY_UPLOAD) {
+			struct http_text part = in;
+
+			part.len = serve_upload_room(conn->upload, in.len);
+			if (!part.len)
+				break;
+			in.at += part.len;
+			in.len -= part.len;
+			rc = next_piece(conn, &part, &piece);
+			in.at -= part.len;
+			in.len += part.len;
+			serve_upload_data(conn->upload, piece);
+			if (conn->body != SERVE_BODY_UPLOAD)
+				break;
+		} else {
+			rc = next_piece(conn, &in, &piece);
+			conn->skipped += piece.len;
+		}
+	}
+	if (conn->skipped > SERVE_SKIP_MAX)
+		rc = -413;
+	if (rc < 0)
+		conn->last = true;
+	if (conn->body == SERVE_BODY_UPLOAD && rc)
+		serve_upload_end(conn->upload, rc);
+	else if (rc)
+		conn->body = SERVE_BODY_NONE;
+	return rc < 0 ? len : len - in.len;
+}
+
+/* ---- bytes in --------------------------------------------------------------------------- */
+
+static bool reads(const struct serve_conn *conn)
+{
+	if (conn->closing)
+		return false;
+	if (conn->body == SERVE_BODY_UPLOAD)
+		return true;
+	return !conn->busy && conn->pieces < SERVE_PIECES_MAX && (!conn->last || conn->body);
+}
+
+/* As much as can be made sense of now. Return: bytes used. */
+static size_t consume(struct serve_conn *conn, const char *data, size_t len)
+{
+	size_t at = 0;
+
+	conn->consuming = true;
+	while (at < len && reads(conn)) {
+		size_t used = conn->body ? take_body(conn, data + at, len - at) :
+					   take_request(conn, data + at, len - at);
+
+		if (!used)
+			break;
+		at += used;
+	}
+	conn->consuming = false;
+	if (conn->last && !conn->body && !conn->busy)
+		return len; /* nobody will read it */
+	return at;
+}
+
+static int append(struct serve_conn *conn, const char *data, size_t len)
+{
+	if (conn->in_at) {
+		memmove(conn->in, conn->in + conn->in_at, conn->in_len);
+		conn->in_at = 0;
+	}
+	if (conn->in_len + len > conn->in_cap) {
+		size_t cap = conn->in_cap ? conn->in_cap : 2048;
+		char *grown;
+
+		while (cap < conn->in_len + len)
+			cap *= 2;
+		grown = cap > IN_MAX ? NULL : realloc(conn->in, cap);
+		if (!grown)
+			return -ENOMEM;
+		conn->in = grown;
+		conn->in_cap = cap;
+	}
+	memcpy(conn->in + conn->in_len, data, len);
+	conn->in_len += len;
+	return 0;
+}
+
+static void drop_input(struct serve_conn *conn)
+{
+	free(conn->in);
+	conn->in = NULL;
+	conn->in_at = conn->in_len = conn->in_cap = 0;
+}
+
+static void consume_kept(struct serve_conn *conn)
+{
+	size_t used;
+
+	if (!conn->in_len)
+		return;
+	used = consume(conn, conn->in + conn->in_at, conn->in_len);
+	conn->in_at += used;
+	conn->in_len -= used;
+	if (!conn->in_len)
+		drop_input(conn);
+}
+
+static void on_received(struct serve_stream *stream, const char *data, size_t len)
+{
+	struct serve_conn *conn = sl_op_of(stream, struct serve_conn, stream);
+	size_t used = 0;
+
+	serve_worker_now(conn->worker);
+	conn->got += len;
+	if (conn->lingering) {
+		if (conn->got - conn->got_mark > SERVE_LINGER_BYTES)
+			serve_conn_cut(conn);
+		return;
+	}
+	if (!conn->in_len)
+		used = consume(conn, data, len);
+	if (used < len && append(conn, data + used, len - used) < 0) {
+		serve_conn_cut(conn);
+		return;
+	}
+	if (used < len && conn->in_len > len - used)
+		consume_kept(conn);
+	settle(conn);
+}
+
+/* ---- between requests ------------------------------------------------------------------- */
+
+static void pause_if_full(struct serve_conn *conn)
+{
+	bool full = conn->in_len > PAUSE_LEN;
+
+	if (full == conn->paused)
+		return;
+	conn->paused = full;
+	if (full)
+		serve_stream_pause(&conn->stream);
+	else
+		serve_stream_resume(&conn->stream);
+}
+
+/* All is answered and nothing more will be: say so, and leave the peer a moment to read it. */
+static void finish(struct serve_conn *conn)
+{
+	if (conn->ended) {
+		serve_conn_cut(conn);
+		return;
+	}
+	drop_input(conn);
+	pause_if_full(conn);
+	conn->lingering = true;
+	conn->got_mark = conn->got;
+	serve_stream_finish(&conn->stream);
+	serve_worker_wait(conn->worker, conn, SERVE_WAIT_LINGER);
+}
+
+/* What it waits for now. */
+static void settle(struct serve_conn *conn)
+{
+	struct serve_worker *worker = conn->worker;
+
+	if (conn->closing || conn->lingering)
+		return;
+	if (conn->sending && serve_stream_flush(&conn->stream) < 0) {
+		serve_conn_cut(conn);
+		return;
+	}
+	pause_if_full(conn);
+	if (conn->sending) {
+		serve_worker_wait(worker, conn, SERVE_WAIT_PEER);
+	} else if (conn->busy && !conn->body) {
+		serve_worker_wait(worker, conn, SERVE_WAIT_DISK);
+	} else if (conn->last && (!conn->body || conn->body == SERVE_BODY_SKIP)) {
+		finish(conn);
+	} else if (conn->ended) {
+		serve_conn_cut(conn);
+	} else if (conn->body) {
+		serve_worker_wait(worker, conn, conn->busy ? SERVE_WAIT_DISK : SERVE_WAIT_BODY);
+	} else if (!conn->in_len) {
+		serve_worker_wait(worker, conn, SERVE_WAIT_REQUEST);
+	} else if (conn->wait != SERVE_WAIT_HEAD) {
+		serve_worker_wait(worker, conn, SERVE_WAIT_HEAD);
+	}
+}
+
+void serve_conn_go_on(struct serve_conn *conn)
+{
+	if (conn->consuming)
+		return;
+	consume_kept(conn);
+	settle(conn);
+}
+
+static void on_drained(struct serve_stream *stream, int err)
+{
+	struct serve_conn *conn = sl_op_of(stream, struct serve_conn, stream);
+
+	serve_worker_now(conn->worker);
+	conn->sending = false;
+	if (err) {
+		serve_conn_cut(conn);
+		return;
+	}
+	serve_conn_go_on(conn);
+}
+
+static void on_ended(struct serve_stream *stream, int err)
+{
+	struct serve_conn *conn = sl_op_of(stream, struct serve_conn, stream);
+
+	conn->ended = true;
+	/* A peer that has finished may still want its answers; one that sent half a request or half
+	 * a body wants nothing that could be given. */
+	if (err || conn->lingering || conn->body == SERVE_BODY_UPLOAD)
+		serve_conn_cut(conn);
+	else
+		settle(conn);
+}
+
+/* ---- beginning and end ------------------------------------------------------------------ */
+
+static void on_closed(struct serve_stream *stream)
+{
+	struct serve_conn *conn = sl_op_of(stream, struct serve_conn, stream);
+	struct serve_worker *worker = conn->worker;
+
+	if (conn->counted)
+		serve_clients_leave(worker->server, conn->addr);
+	free(conn->addr);
+	drop_input(conn);
+	conn->next = worker->free_conns;
+	worker->free_conns = conn;
+	serve_worker_conn_ended(worker);
+}
+
+void serve_conn_cut(struct serve_conn *conn)
+{
+	if (conn->closing)
+		return;
+	conn->closing = true;
+	serve_worker_forget(conn->worker, conn);
+	if (conn->upload)
+		serve_upload_abandon(conn->upload);
+	if (conn->task)
+		conn->task->conn = NULL;
+	conn->task = NULL;
+	conn->upload = NULL;
+	serve_stream_close(&conn->stream);
+}
+
+void serve_conn_drain(struct serve_conn *conn)
+{
+	bool idle = !conn->sending && !conn->busy && !conn->body && !conn->in_len;
+
+	if (conn->admin && !idle)
+		return;
+	conn->last = true;
+	if (idle && !conn->lingering)
+		serve_conn_cut(conn);
+}
+
+static void time_out(struct serve_conn *conn)
+{
+	struct http_request none = { .minor = 1 };
+
+	serve_count(&conn->worker->counters.connections_timed_out, 1);
+	if (conn->wait != SERVE_WAIT_HEAD) {
+		serve_conn_cut(conn);
+		return;
+	}
+	refuse(conn, &none, -408);
+	drop_input(conn);
+	settle(conn);
+}
+
+void serve_conn_due(struct serve_conn *conn)
+{
+	uint64_t moved = 0;
+
+	if (conn->wait == SERVE_WAIT_PEER)
+		moved = serve_stream_sent(&conn->stream) - conn->sent_mark;
+	else if (conn->wait == SERVE_WAIT_BODY)
+		moved = conn->got - conn->got_mark;
+	/* 1 KiB a second is slow, and not a trick. */
+	if (moved >= conn->worker->config->stall_ns / 1000000 * 1024 / 1000 && moved)
+		serve_worker_wait(conn->worker, conn, conn->wait);
+	else if (conn->wait == SERVE_WAIT_REQUEST || conn->wait == SERVE_WAIT_LINGER)
+		serve_conn_cut(conn);
+	else
+		time_out(conn);
+}
+
+struct http_text serve_conn_peer(struct serve_conn *conn)
+{
+	char text[SL_SOCK_ADDR_TEXT];
+	struct sl_sock_addr addr;
+	char *port;
+
+	if (conn->peer_len)
+		return (struct http_text){ conn->peer, conn->peer_len };
+	snprintf(conn->peer, sizeof(conn->peer), "-");
+	if (conn->addr ||
+	    sl_sock_addr_of(conn->worker->ring, serve_stream_fd(&conn->stream), 1, &addr) == 0) {
+		if (conn->addr)
+			addr = *conn->addr;
+		sl_sock_addr_format(&addr, text, sizeof(text));
+		port = strrchr(text, ':');
+		if (port && addr.any.sa_family != AF_UNIX)
+			*port = '\0';
+		snprintf(conn->peer, sizeof(conn->peer), "%.55s",
+			 addr.any.sa_family == AF_UNIX ? "unix" : text);
+	}
+	conn->peer_len = (uint32_t)strlen(conn->peer);
+	return (struct http_text){ conn->peer, conn->peer_len };
+}
+
+/* Counts the connection among those of its address. Return: whether there is room. */
+static bool admit(struct serve_conn *conn, int fd)
+{
+	struct serve_worker *worker = conn->worker;
+	struct sl_sock_addr addr;
+
+	if (!worker->config->client_max || conn->admin ||
+	    sl_sock_addr_of(worker->ring, fd, 1, &addr) < 0 || addr.any.sa_family == AF_UNIX)
+		return true;
+	conn->addr = malloc(sizeof(addr));
+	if (!conn->addr)
+		return true;
+	*conn->addr = addr;
+	conn->counted = serve_clients_enter(worker->server, &addr);
+	return conn->counted;
+}
+
+static const struct serve_stream_events events = {
+	.received = on_received,
+	.ended = on_ended,
+	.drained = on_drained,
+	.closed = on_closed,
+};
+
+void serve_conn_start(struct serve_worker *worker, struct serve_door *door, int fd)
+{
+	struct serve_conn *conn = worker->free_conns;
+	struct http_request none = { .minor = 1 };
+
+	if (conn)
+		worker->free_conns = conn->next;
+	else
+		conn = malloc(sizeof(*conn));
+	if (!conn) {
+		close(fd);
+		serve_worker_conn_ended(worker);
+		return;
+	}
+	memset(conn, 0, sizeof(*conn));
+	conn->worker = worker;
+	conn->admin = door->admin;
+	if (serve_stream_open(&conn->stream, &worker->streams, &events, fd) < 0) {
+		close(fd);
+		conn->next = worker->free_conns;
+		worker->free_conns = conn;
+		serve_worker_conn_ended(worker);
+		return;
+	}
+	serve_worker_now(worker);
+	if (admit(conn, fd)) {
+		serve_worker_wait(worker, conn, SERVE_WAIT_REQUEST);
+		return;
+	}
+	serve_count(&worker->counters.connections_refused, 1);
+	refuse(conn, &none, -503);
+	settle(conn);
+}
+
+void serve_conn_free_all(struct serve_worker *worker)
+{
+	struct serve_piece *piece;
+	struct serve_conn *conn;
+
+	while ((conn = worker->free_conns)) {
+		worker->free_conns = conn->next;
+		free(conn);
+	}
+	while ((piece = worker->free_pieces)) {
+		worker->free_pieces = piece->next;
+		free(piece);
+	}
+}

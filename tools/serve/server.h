@@ -1,0 +1,38 @@
+/* server.h: all workers, what they share, and the signals that tell them what to do. */
+#ifndef SLUICE_TOOLS_SERVE_SERVER_H
+#define SLUICE_TOOLS_SERVE_SERVER_H
+
+#include "tools/serve/clients.h"
+#include "tools/serve/worker.h"
+
+#define SERVE_WORKERS_MAX 64
+#define SERVE_RETIRED_MAX 8 /* sites that a worker may be about to take or leave */
+
+struct serve_listener {
+	struct sl_sock_addr addr;
+	int fd[SERVE_WORKERS_MAX]; /* one for each worker; the same one where it cannot be shared
+				      out */
+	bool admin;
+};
+
+struct serve_server {
+	const struct serve_config *config;
+	struct serve_site *site;
+	struct serve_clients clients;
+	struct serve_listener listener[SERVE_LISTENERS_MAX];
+	unsigned listeners;
+	struct serve_worker *worker;
+	unsigned workers;
+	int ended_fd;	  /* an eventfd: workers that have ended */
+	uint32_t reloads; /* this and the next two are atomic */
+	uint32_t changes; /* by PUT and DELETE */
+	uint64_t uploads;
+	struct serve_site *retired[SERVE_RETIRED_MAX];
+	pthread_barrier_t opened; /* all workers have, and the main thread looks at them */
+	pthread_barrier_t over;	  /* none runs any more */
+};
+
+/* Runs it until a signal has ended it. Return: an exit code. */
+int serve_server_run(const struct serve_config *config);
+
+#endif

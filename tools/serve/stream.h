@@ -1,0 +1,76 @@
+/*
+ * stream.h: the bytes of one connection, both ways.
+ *
+ * The one place where the server touches the connection's socket: what stands between the socket
+ * and HTTP, such as TLS, belongs behind these calls.
+ */
+#ifndef SLUICE_TOOLS_SERVE_STREAM_H
+#define SLUICE_TOOLS_SERVE_STREAM_H
+
+#include <stdbool.h>
+#include <sluice/sock.h>
+
+struct serve_stream;
+
+/* What the streams of a worker share. */
+struct serve_streams {
+	struct sl_ring *ring;
+	struct sl_buf_pool *pool; /* of receive buffers */
+	struct sl_sock_pump *pump;
+};
+
+struct serve_stream_events {
+	/* Bytes arrived, borrowed during the call. */
+	void (*received)(struct serve_stream *stream, const char *data, size_t len);
+	/* Nothing more will: 0 the peer has finished, else the error. */
+	void (*ended)(struct serve_stream *stream, int err);
+	/* All that was queued has been handed to the kernel, or has failed. */
+	void (*drained)(struct serve_stream *stream, int err);
+	/* After serve_stream_close(): the memory is the caller's. */
+	void (*closed)(struct serve_stream *stream);
+};
+
+struct serve_stream {
+	const struct serve_streams *shared;
+	const struct serve_stream_events *events;
+
+	/* private: */
+	struct sl_sock_receiver in;
+	struct sl_sock_sender out;
+	struct sl_op op;
+	bool hearing;
+	bool closing;
+};
+
+/* Zeroed before; begins to receive. The descriptor becomes its own, unless it fails. */
+int serve_stream_open(struct serve_stream *stream, const struct serve_streams *shared,
+		      const struct serve_stream_events *events, int fd);
+
+static inline int serve_stream_fd(const struct serve_stream *stream)
+{
+	return stream->out.fd;
+}
+
+/* Receives no more until told to go on; a few buffers may follow. */
+void serve_stream_pause(struct serve_stream *stream);
+void serve_stream_resume(struct serve_stream *stream);
+
+/* Queues a piece, which ends as sl_sock_send() says; < 0: it was not taken. */
+int serve_stream_send(struct serve_stream *stream, struct sl_sock_piece *piece);
+
+/* Begins to send what is queued. */
+int serve_stream_flush(struct serve_stream *stream);
+
+/* Bytes handed to the kernel so far. */
+static inline uint64_t serve_stream_sent(const struct serve_stream *stream)
+{
+	return stream->out.sent_bytes;
+}
+
+/* Tells the peer that nothing more comes; what it sends still arrives. */
+void serve_stream_finish(struct serve_stream *stream);
+
+/* Ends everything, pieces too; closed follows, never from within this call. */
+void serve_stream_close(struct serve_stream *stream);
+
+#endif

@@ -1,0 +1,361 @@
+/*
+ * worker.c: one thread with a ring of its own: accepts, keeps time, takes orders.
+ *
+ *	open --> running --order: drain--> draining --no connection left--> ended
+ *	                                      |
+ *	                                      +--order: cut--> every connection closed --> ended
+ */
+#include "tools/serve/worker.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/serve/conn.h"
+#include "tools/serve/server.h"
+
+#define TICK_NS	     500000000
+#define RECV_BUFFERS 512
+#define RECV_BYTES   16384
+#define DEPTH_MAX    32768
+#define STARVED_IDLE 8 /* idle connections closed when descriptors run out */
+
+/* ---- time ------------------------------------------------------------------------------- */
+
+void serve_worker_look_at_clock(struct serve_worker *worker)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	worker->second_due_ns = sl_ring_now(worker->ring) + 1000000000 - now.tv_nsec;
+	if (worker->second == now.tv_sec)
+		return;
+	worker->second = now.tv_sec;
+	http_date(worker->second, worker->date);
+	http_log_date(worker->second, worker->log_date);
+	http_stamp(worker->second, worker->stamp);
+}
+
+static int64_t limit_of(const struct serve_worker *worker, enum serve_wait what)
+{
+	const struct serve_config *config = worker->config;
+
+	switch (what) {
+	case SERVE_WAIT_REQUEST:
+		return (int64_t)config->idle_ns;
+	case SERVE_WAIT_HEAD:
+		return (int64_t)config->header_ns;
+	case SERVE_WAIT_BODY:
+	case SERVE_WAIT_PEER:
+		return (int64_t)config->stall_ns;
+	case SERVE_WAIT_LINGER:
+		return INT64_C(2000000000);
+	default:
+		return INT64_MAX / 2;
+	}
+}
+
+void serve_worker_forget(struct serve_worker *worker, struct serve_conn *conn)
+{
+	struct serve_waiting *list = &worker->waiting[conn->wait];
+
+	if (!conn->listed)
+		return;
+	*(conn->prev ? &conn->prev->next : &list->first) = conn->next;
+	*(conn->next ? &conn->next->prev : &list->last) = conn->prev;
+	conn->listed = false;
+}
+
+void serve_worker_wait(struct serve_worker *worker, struct serve_conn *conn, enum serve_wait what)
+{
+	struct serve_waiting *list = &worker->waiting[what];
+
+	serve_worker_forget(worker, conn);
+	conn->wait = (uint8_t)what;
+	conn->due_ns = sl_ring_now(worker->ring) + limit_of(worker, what);
+	conn->sent_mark = serve_stream_sent(&conn->stream);
+	conn->got_mark = conn->got;
+	conn->next = NULL;
+	conn->prev = list->last;
+	*(list->last ? &list->last->next : &list->first) = conn;
+	list->last = conn;
+	conn->listed = true;
+}
+
+static void on_tick(struct sl_ring *ring, struct sl_op *op)
+{
+	struct serve_worker *worker = op->user;
+	int64_t now = serve_worker_now(worker);
+
+	(void)ring;
+	if (op->res < 0)
+		return;
+	for (unsigned i = 0; i < SERVE_WAITS; i++) {
+		struct serve_conn *conn;
+
+		/* Each moves to the end of a list, or out of all of them. */
+		while ((conn = worker->waiting[i].first) && conn->due_ns <= now)
+			serve_conn_due(conn);
+	}
+	serve_log_flush(worker);
+}
+
+/* ---- accepting -------------------------------------------------------------------------- */
+
+/* Makes room by closing what has been idle longest. Return: whether there was one. */
+static bool evict_idle(struct serve_worker *worker)
+{
+	struct serve_conn *conn = worker->waiting[SERVE_WAIT_REQUEST].first;
+
+	if (!conn)
+		return false;
+	serve_count(&worker->counters.connections_evicted, 1);
+	serve_conn_cut(conn);
+	return true;
+}
+
+static void pause_doors(struct serve_worker *worker, bool full)
+{
+	if (worker->full == full)
+		return;
+	worker->full = full;
+	if (full)
+		serve_count(&worker->counters.accept_pauses, 1);
+	for (unsigned i = 0; i < worker->doors; i++) {
+		if (worker->door[i].admin || !worker->door[i].open)
+			continue;
+		if (full)
+			sl_sock_accept_pause(&worker->door[i].acceptor);
+		else
+			sl_sock_accept_resume(&worker->door[i].acceptor);
+	}
+}
+
+static void on_accepted(struct sl_sock_acceptor *acceptor, int fd)
+{
+	struct serve_door *door = acceptor->user;
+	struct serve_worker *worker = door->worker;
+
+	worker->conns++;
+	serve_count(&worker->counters.connections, 1);
+	serve_count(&worker->counters.connections_now, 1);
+	serve_conn_start(worker, door, fd);
+	if (worker->conns >= worker->conns_max && !evict_idle(worker))
+		pause_doors(worker, true);
+}
+
+static void on_door_ended(struct sl_sock_acceptor *acceptor, int err)
+{
+	struct serve_door *door = acceptor->user;
+
+	(void)err;
+	door->open = false;
+}
+
+void serve_worker_conn_ended(struct serve_worker *worker)
+{
+	worker->conns--;
+	serve_count(&worker->counters.connections_now, (uint64_t)-1);
+	if (worker->full && worker->conns < worker->conns_max && !worker->draining)
+		pause_doors(worker, false);
+}
+
+static uint64_t starved_nr(const struct serve_worker *worker)
+{
+	uint64_t nr = 0;
+
+	for (unsigned i = 0; i < worker->doors; i++)
+		nr += worker->door[i].acceptor.starved_nr;
+	return nr;
+}
+
+/* Descriptors ran out in accept: idle connections give theirs. */
+static void relieve(struct serve_worker *worker)
+{
+	uint64_t nr = starved_nr(worker);
+
+	if (nr == worker->counters.accept_starved)
+		return;
+	serve_count(&worker->counters.accept_starved, nr - worker->counters.accept_starved);
+	for (unsigned i = 0; i < STARVED_IDLE && evict_idle(worker); i++)
+		;
+}
+
+/* ---- orders ----------------------------------------------------------------------------- */
+
+static void on_reload(struct sl_ring *ring, struct sl_op *op)
+{
+	struct serve_worker *worker = op->user;
+
+	(void)ring;
+	if (op->res < 0)
+		return;
+	serve_log_flush(worker);
+	serve_site_put(worker->site);
+	worker->site = serve_site_get(__atomic_load_n(&worker->server->site, __ATOMIC_ACQUIRE));
+	serve_cache_clear(&worker->cache);
+}
+
+/* Each is taken out of its list, or stays there as it is and is passed. */
+static void for_all(struct serve_worker *worker, void (*deed)(struct serve_conn *conn))
+{
+	for (unsigned i = 0; i < SERVE_WAITS; i++) {
+		struct serve_conn *conn = worker->waiting[i].first, *next;
+
+		for (; conn; conn = next) {
+			next = conn->next;
+			deed(conn);
+		}
+	}
+}
+
+static void on_drain(struct sl_ring *ring, struct sl_op *op)
+{
+	struct serve_worker *worker = op->user;
+
+	(void)ring;
+	if (op->res < 0 || worker->draining)
+		return;
+	worker->draining = true;
+	for (unsigned i = 0; i < worker->doors; i++) {
+		if (worker->door[i].open && !worker->door[i].admin)
+			sl_sock_accept_stop(&worker->door[i].acceptor);
+	}
+	for_all(worker, serve_conn_drain);
+}
+
+static unsigned served_conns(const struct serve_worker *worker)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < SERVE_WAITS; i++) {
+		for (const struct serve_conn *conn = worker->waiting[i].first; conn;
+		     conn = conn->next)
+			nr += !conn->admin && !conn->lingering;
+	}
+	return nr;
+}
+
+static void on_cut(struct sl_ring *ring, struct sl_op *op)
+{
+	struct serve_worker *worker = op->user;
+
+	(void)ring;
+	if (op->res < 0)
+		return;
+	worker->cut_nr = served_conns(worker);
+	worker->cut = true;
+}
+
+/* ---- the life of a worker --------------------------------------------------------------- */
+
+static int open_ring(struct serve_worker *worker)
+{
+	struct sl_buf_pool_opts pool = {
+		.flags = SL_BUF_RECV,
+		.count = RECV_BUFFERS,
+		.buf_bytes = RECV_BYTES,
+	};
+	struct sl_ring_opts opts = { .depth = 2 * worker->conns_max + 512 };
+	int err;
+
+	if (opts.depth > DEPTH_MAX)
+		opts.depth = DEPTH_MAX;
+	opts.park_max = 4 * worker->conns_max + 4096;
+	err = sl_ring_open(&opts, &worker->ring);
+	if (err == 0)
+		err = sl_buf_pool_create(worker->ring, &pool, &worker->streams.pool);
+	if (err == 0)
+		err = sl_sock_pump_create(worker->ring, NULL, &worker->streams.pump);
+	worker->streams.ring = worker->ring;
+	return err;
+}
+
+static int open_doors(struct serve_worker *worker)
+{
+	struct serve_server *server = worker->server;
+
+	for (unsigned i = 0; i < server->listeners; i++) {
+		struct serve_listener *listener = &server->listener[i];
+		struct serve_door *door = &worker->door[worker->doors];
+		int err;
+
+		if (listener->fd[worker->idx] < 0)
+			continue;
+		*door = (struct serve_door){
+			.acceptor = { .fd = listener->fd[worker->idx],
+				      .accepted = on_accepted,
+				      .ended = on_door_ended,
+				      .user = door },
+			.worker = worker,
+			.admin = listener->admin,
+			.open = true,
+		};
+		err = sl_sock_accept(worker->ring, &door->acceptor);
+		if (err)
+			return err;
+		worker->doors++;
+	}
+	return 0;
+}
+
+static void prepare_order(struct serve_worker *worker, struct sl_op *op, sl_op_fn *done)
+{
+	op->user = worker;
+	op->done = done;
+}
+
+int serve_worker_open(struct serve_worker *worker)
+{
+	const struct serve_config *config = worker->config;
+	int err;
+
+	prepare_order(worker, &worker->reload, on_reload);
+	prepare_order(worker, &worker->drain, on_drain);
+	prepare_order(worker, &worker->end, on_cut);
+	worker->site = serve_site_get(worker->server->site);
+	err = open_ring(worker);
+	if (err == 0)
+		err = serve_cache_init(&worker->cache, config->cache_files, config->cache_bytes,
+				       (int64_t)config->cache_valid_ns);
+	if (err == 0)
+		err = serve_log_open(worker);
+	if (err)
+		return err;
+	serve_worker_look_at_clock(worker);
+	sl_op_timer(&worker->tick, sl_ring_now(worker->ring) + TICK_NS, TICK_NS);
+	worker->tick.flags = SL_OP_MULTI;
+	worker->tick.done = on_tick;
+	worker->tick.user = worker;
+	err = sl_ring_submit(worker->ring, &worker->tick);
+	return err ? err : open_doors(worker);
+}
+
+int serve_worker_run(struct serve_worker *worker)
+{
+	int rc = 0;
+
+	while (rc >= 0 && !worker->cut && !(worker->draining && served_conns(worker) == 0)) {
+		rc = sl_ring_run(worker->ring, 0);
+		relieve(worker);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+void serve_worker_close(struct serve_worker *worker)
+{
+	if (worker->ring) {
+		for_all(worker, serve_conn_cut);
+		while (worker->conns && sl_ring_run(worker->ring, 0) >= 0)
+			for_all(worker, serve_conn_cut);
+	}
+	serve_log_close(worker);
+	serve_cache_fini(&worker->cache);
+	if (worker->ring)
+		sl_ring_drain(worker->ring, 0);
+	sl_sock_pump_destroy(worker->streams.pump);
+	sl_buf_pool_destroy(worker->streams.pool);
+	sl_ring_close(worker->ring);
+	serve_conn_free_all(worker);
+	serve_site_put(worker->site);
+}

@@ -1,0 +1,116 @@
+/* worker.h: one thread with a ring of its own, its listeners, connections, cache and log. */
+#ifndef SLUICE_TOOLS_SERVE_WORKER_H
+#define SLUICE_TOOLS_SERVE_WORKER_H
+
+#include <pthread.h>
+#include <sluice/sluice.h>
+
+#include "tools/serve/accesslog.h"
+#include "tools/serve/cache.h"
+#include "tools/serve/counters.h"
+#include "tools/serve/date.h"
+#include "tools/serve/site.h"
+#include "tools/serve/stream.h"
+#include "tools/serve/target.h"
+
+#define SERVE_LISTENERS_MAX 48
+
+struct serve_conn;
+struct serve_piece;
+struct serve_server;
+struct serve_worker;
+
+/* A listener as one worker sees it. */
+struct serve_door {
+	struct sl_sock_acceptor acceptor;
+	struct serve_worker *worker;
+	bool admin; /* of /metrics and /health */
+	bool open;
+};
+
+/* Connections that wait for the same thing, so that those that wait longest are first. */
+enum serve_wait {
+	SERVE_WAIT_REQUEST = 0, /* the next one may come, or not */
+	SERVE_WAIT_HEAD,	/* a request has begun */
+	SERVE_WAIT_BODY,
+	SERVE_WAIT_PEER, /* to take what is sent */
+	SERVE_WAIT_DISK, /* without limit */
+	SERVE_WAIT_LINGER,
+	SERVE_WAITS,
+};
+
+struct serve_waiting {
+	struct serve_conn *first;
+	struct serve_conn *last;
+};
+
+struct serve_worker {
+	unsigned idx;
+	struct serve_server *server;
+	const struct serve_config *config;
+	struct serve_site *site;
+	struct sl_ring *ring;
+	struct serve_streams streams;
+	struct serve_cache cache;
+	uint32_t changes; /* as last seen, see struct serve_server */
+	struct serve_counters counters;
+	struct serve_log log;
+
+	struct serve_door door[SERVE_LISTENERS_MAX];
+	unsigned doors;
+	struct serve_waiting waiting[SERVE_WAITS];
+	unsigned conns;
+	unsigned conns_max;
+	bool full; /* accepting is paused */
+	bool draining;
+	bool cut;	 /* end now */
+	unsigned cut_nr; /* connections that were ended so */
+
+	struct serve_conn *free_conns;
+	struct serve_piece *free_pieces;
+
+	struct sl_op tick;
+	struct sl_op reload; /* this and the next two are posted by the main thread */
+	struct sl_op drain;
+	struct sl_op end;
+	int64_t second; /* seconds since 1970, by the last turn that looked */
+	int64_t second_due_ns;
+	char date[HTTP_DATE_LEN];
+	char log_date[HTTP_LOG_LEN];
+	char stamp[HTTP_STAMP_LEN];
+	char path[HTTP_PATH_BYTES];
+
+	pthread_t thread;
+	int err;
+	bool ready;
+};
+
+/* The time as the turn has it; the texts follow it. */
+void serve_worker_look_at_clock(struct serve_worker *worker);
+
+static inline int64_t serve_worker_now(struct serve_worker *worker)
+{
+	int64_t now = sl_ring_now(worker->ring);
+
+	if (now >= worker->second_due_ns)
+		serve_worker_look_at_clock(worker);
+	return now;
+}
+
+/* Moves a connection to the end of those that wait for something. */
+void serve_worker_wait(struct serve_worker *worker, struct serve_conn *conn, enum serve_wait what);
+
+/* Takes it out. */
+void serve_worker_forget(struct serve_worker *worker, struct serve_conn *conn);
+
+/* A connection has ended: its place and descriptor are free. */
+void serve_worker_conn_ended(struct serve_worker *worker);
+
+/* Runs the worker on the calling thread until it is drained or told to end. */
+int serve_worker_run(struct serve_worker *worker);
+
+/* Opens what it needs on the calling thread, which must be the one that runs it. */
+int serve_worker_open(struct serve_worker *worker);
+void serve_worker_close(struct serve_worker *worker);
+
+#endif
