@@ -17,7 +17,7 @@ export ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 suites=
-for suite in unit contract file sim net wal cli; do
+for suite in unit contract file sim net wal durability crash serve proxy cli; do
 	[ ! -f "tests/$suite/meson.build" ] || suites="$suites --suite $suite"
 done
 # Programs of others link the library in these two, and would need the sanitizer's own first.
