@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* copy.c - makes the copy by the tree of the directory, and removes it. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,8 +16,73 @@
 #include "crash/copy.h"
 #include "sys/clone.h"
 
+#define COPY_MARK      "copy"
 #define FILES_OPEN_MAX 16
 #define PIECE_BYTES    ((size_t)1 << 24)
+
+/* ---- removing ------------------------------------------------------------------------------- */
+
+static int unlock_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)ftw;
+	if (kind == FTW_DNR || kind == FTW_D)
+		chmod(path, 0700); /* the program may have closed it to itself */
+	return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	remove(path);
+	return 0;
+}
+
+static void remove_tree(const char *path)
+{
+	nftw(path, unlock_entry, FILES_OPEN_MAX, FTW_PHYS | FTW_MOUNT);
+	nftw(path, remove_entry, FILES_OPEN_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+/* A copy of ours whose owner was killed: its lock can be had. What scratch.h leaves to us, because
+ * there is more in it than objects. */
+static void sweep_one(const char *parent, const char *name)
+{
+	char path[TREE_PATH_MAX + CRASH_NAME_MAX];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", parent, name);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &st) && st.st_uid == geteuid() && !faccessat(fd, COPY_MARK, F_OK, 0) &&
+	    !flock(fd, LOCK_EX | LOCK_NB))
+		remove_tree(path);
+	close(fd);
+}
+
+static void sweep(const char *parent)
+{
+	const struct dirent *entry;
+	DIR *dir;
+
+	if (!parent)
+		parent = getenv("TMPDIR");
+	if (!parent || !*parent)
+		parent = "/var/tmp";
+	dir = opendir(parent);
+	while (dir && (entry = readdir(dir))) {
+		if (!strncmp(entry->d_name, SCRATCH_PREFIX, strlen(SCRATCH_PREFIX)))
+			sweep_one(parent, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* ---- making --------------------------------------------------------------------------------- */
 
 /* From one piece of data to the next, so that holes stay. */
 static int copy_pieces(int target, int source, uint64_t size)
@@ -178,6 +245,8 @@ static int make_places(struct crash_copy *copy)
 {
 	struct stat st;
 
+	if (make_empty(copy->scratch.dir_fd, COPY_MARK, 0600))
+		return -EIO;
 	if (mkdirat(copy->scratch.dir_fd, "data", 0700) < 0)
 		return -errno;
 	copy->data_fd = openat(copy->scratch.dir_fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -204,6 +273,7 @@ int crash_copy_make(struct crash_copy *copy, const struct crash_record_opts *opt
 	copy->scratch = (struct scratch){ .dir_fd = -1, .base_fd = -1 };
 	if (!realpath(opts->dir ? opts->dir : ".", copy->dir))
 		return -errno;
+	sweep(opts->scratch_dir);
 	err = tree_init(&copy->tree);
 	if (!err)
 		err = inodes_init(&copy->inodes);
@@ -217,30 +287,10 @@ int crash_copy_make(struct crash_copy *copy, const struct crash_record_opts *opt
 	return err ? err : copy_all(copy, copy->scratch.bytes_max);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-	(void)st;
-	(void)ftw;
-	if (kind == FTW_DNR || kind == FTW_D)
-		chmod(path, 0700); /* the program may have closed it to itself */
-	return 0;
-}
-
-static int remove_last(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-	(void)st;
-	(void)kind;
-	(void)ftw;
-	remove(path);
-	return 0;
-}
-
 void crash_copy_remove(struct crash_copy *copy)
 {
-	if (copy->data[0]) {
-		nftw(copy->data, remove_entry, FILES_OPEN_MAX, FTW_PHYS | FTW_MOUNT);
-		nftw(copy->data, remove_last, FILES_OPEN_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-	}
+	if (copy->data[0])
+		remove_tree(copy->data);
 	if (copy->data_fd >= 0)
 		close(copy->data_fd);
 	scratch_close(&copy->scratch);

@@ -28,8 +28,10 @@ static char *backend_around(const char *inner, const struct session *session)
 	char *name;
 	int n;
 
-	n = asprintf(&name, "record:%s,trace=%s/trace,dir=%s,acks=%s%s%s", inner,
-		     session->copy.scratch.path, session->shown, session->copy.ack,
+	/* What it may write is what its trace may hold. */
+	n = asprintf(&name, "record:%s,trace=%s/trace,dir=%s,bytes=%llu,acks=%s%s%s", inner,
+		     session->copy.scratch.path, session->shown,
+		     (unsigned long long)session->copy.scratch.bytes_max, session->copy.ack,
 		     session->opts->stdout_plain ? "" : ",out=",
 		     session->opts->stdout_plain ? "" : session->copy.out);
 	return n < 0 ? NULL : name;
@@ -177,6 +179,11 @@ static int take_last_acks(struct session *session)
 	if (!err)
 		sl_ring_close(ring);
 	free(backend);
+	if (err && err != -EFBIG)
+		crash_record_why(session->report, "ring: the command's own trace ended early: %s",
+				 strerror(-err));
+	if (err == -EFBIG)
+		session->report->limits |= CRASH_LIMIT_TRACE;
 	return err == -EFBIG ? 0 : err;
 }
 
@@ -205,11 +212,9 @@ static int tell(struct session *session)
 	free(import.told);
 	free(import.dropped);
 	free(import.data);
-	if (err == -EFBIG) {
+	if (err == -EFBIG)
 		session->report->limits |= CRASH_LIMIT_TRACE;
-		err = 0;
-	}
-	return err;
+	return err == -EFBIG ? 0 : err;
 }
 
 /* ---- the recording ----------------------------------------------------------------------------- */

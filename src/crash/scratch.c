@@ -13,7 +13,6 @@
 #include "crash/scratch.h"
 #include "sys/clone.h"
 
-#define PREFIX	     "sluice-recording-"
 #define CHANCE	     "XXXXXX"
 #define COPY_BYTES   (UINT64_C(1) << 18)
 #define SLACK_BYTES  (UINT64_C(1) << 20) /* as good as full: counting anew each time is dear */
@@ -68,7 +67,7 @@ static void sweep_one(int parent_fd, const char *name)
 
 static bool is_ours(const char *name)
 {
-	return !strncmp(name, PREFIX, strlen(PREFIX)) && strlen(name) == strlen(PREFIX CHANCE);
+	return !strncmp(name, SCRATCH_PREFIX, strlen(SCRATCH_PREFIX)) && strlen(name) == strlen(SCRATCH_PREFIX CHANCE);
 }
 
 static void sweep(const char *parent)
@@ -102,7 +101,7 @@ static int make_dir(struct scratch *scratch, const char *parent, const char *bas
 	if (!real)
 		return -errno;
 	sweep(real);
-	len = snprintf(scratch->path, sizeof(scratch->path), "%s/" PREFIX CHANCE, real);
+	len = snprintf(scratch->path, sizeof(scratch->path), "%s/" SCRATCH_PREFIX CHANCE, real);
 	if (is_below(real, base))
 		err = -EINVAL;
 	else if (len >= (int)sizeof(scratch->path))

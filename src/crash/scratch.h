@@ -15,6 +15,7 @@
 #include "crash/tree.h"
 
 #define SCRATCH_BYTES_MAX (UINT64_C(8) << 30)
+#define SCRATCH_PREFIX	  "sluice-recording-" /* of the temporary directory's name */
 
 struct scratch {
 	int dir_fd;  /* of the objects; -1: not open */

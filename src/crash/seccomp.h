@@ -51,7 +51,7 @@ struct watch {
 	uint64_t *watched; /* inode numbers of the file system by inotify's, NULL-able */
 	size_t nr_watched;
 	struct watch_line ack, out;
-	bool mapping_told, outside_told, original_told;
+	bool mapping_told, outside_told, original_told, unreadable_told;
 };
 
 /* One call that waits. */

@@ -43,11 +43,31 @@ static int open_process(pid_t tid)
 	return pidfd;
 }
 
+/* One that made itself undumpable, or runs as another user. */
+static void tell_unreadable(const struct call *call)
+{
+	struct watch *watch = call->watch;
+
+	if (!watch->unreadable_told)
+		crash_record_note(watch->session->report, watch->session->trace,
+				  "process %d does not let itself be looked at (prctl(2), "
+				  "PR_SET_DUMPABLE): what it does is not in the trace",
+				  call->tid);
+	watch->unreadable_told = true;
+}
+
 int call_fd(struct call *call, int fd)
 {
+	int copy;
+
 	if (call->pidfd < 0)
 		call->pidfd = open_process(call->tid);
-	return call->pidfd < 0 ? call->pidfd : sl_sys_pidfd_getfd(call->pidfd, fd);
+	if (call->pidfd < 0)
+		return call->pidfd;
+	copy = sl_sys_pidfd_getfd(call->pidfd, fd);
+	if (copy == -EPERM)
+		tell_unreadable(call);
+	return copy;
 }
 
 int call_memory(const struct call *call, uint64_t from, void *to, size_t len)

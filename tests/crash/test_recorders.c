@@ -1,5 +1,6 @@
 /* test_recorders.c: the recorders beside the FUSE server: what seccomp and a ring see, and that all
  * see the same. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -242,6 +243,23 @@ static void a_daemon_under_seccomp_is_recorded_until_it_ends(void **state)
 	recording_end(&recording);
 }
 
+/* The path of the one thing in a directory; "" if there is none. */
+static const char *only_entry(const char *dir)
+{
+	static char path[8192];
+	DIR *at = opendir(dir);
+	const struct dirent *entry;
+
+	*path = '\0';
+	while (at && (entry = readdir(at))) {
+		if (entry->d_name[0] != '.')
+			snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+	}
+	if (at)
+		closedir(at);
+	return path;
+}
+
 static void a_program_that_does_not_end_is_ended(void **state)
 {
 	struct recording recording;
@@ -254,6 +272,40 @@ static void a_program_that_does_not_end_is_ended(void **state)
 	assert_int_equal(recording.report.limits, CRASH_LIMIT_TIME);
 	recording_end(&recording);
 	assert_int_equal(rmdir(recording.scratch), 0); /* nothing is left in it */
+}
+
+/* As a killed recorder leaves it; the next one clears up. */
+static void what_a_killed_recorder_left_is_removed(void **state)
+{
+	struct recording recording;
+	char path[8192];
+	pid_t pid;
+	int status;
+
+	(void)state;
+	begin_seccomp(&recording, "sleep");
+	fflush(stdout);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		recording_run(&recording);
+		_exit(0);
+	}
+	do
+		snprintf(path, sizeof(path), "%s/copy", only_entry(recording.scratch));
+	while (access(path, F_OK) < 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(access(path, F_OK), 0);
+	recording.opts.timeout_ns = 200000000;
+	/* What it had started dies after it, and holds the lock until then. */
+	do {
+		recording_run(&recording);
+		assert_int_equal(recording.err, 0);
+		recording_end(&recording);
+	} while (access(path, F_OK) == 0);
+	assert_int_equal(rmdir(recording.scratch), 0);
 }
 
 static void a_shared_mapping_to_be_written_is_refused_with_a_note(void **state)
@@ -625,6 +677,7 @@ int main(int argc, char **argv)
 		TEST(children_under_seccomp_are_all_recorded),
 		TEST(a_daemon_under_seccomp_is_recorded_until_it_ends),
 		TEST(a_program_that_does_not_end_is_ended),
+		TEST(what_a_killed_recorder_left_is_removed),
 		TEST(a_shared_mapping_to_be_written_is_refused_with_a_note),
 		TEST(acknowledgements_under_seccomp_stand_where_they_were_said),
 		TEST(io_uring_is_not_there_under_seccomp),
