@@ -59,6 +59,34 @@ static void fill_attr(const struct fuse_server *server, uint64_t magic, struct f
 	};
 }
 
+/* The file that a name like "#12" is, or NULL. */
+static struct tree_node *find_numbered(const struct fuse_server *server, uint64_t dir,
+				       const char *name)
+{
+	struct tree_node *node;
+
+	if (dir != (MAGIC_BIT | MAGIC_DIR) || name[0] != MAGIC_NUMBER_SIGN)
+		return NULL;
+	node = tree_find(&server->tree, strtoull(name + 1, NULL, 10));
+	return node && S_ISREG(node->mode) ? node : NULL;
+}
+
+static int lookup(struct fuse_server *server, struct fuse_request *req)
+{
+	uint64_t magic = fuse_magic_find(req->in->nodeid, req->arg);
+	struct tree_node *node = find_numbered(server, req->in->nodeid, req->arg);
+	struct fuse_entry_out *out;
+
+	if (magic)
+		return fuse_magic_lookup(server, req, magic);
+	if (!node)
+		return -ENOENT;
+	out = fuse_answer(req, sizeof(*out));
+	fuse_fill_entry(server, node, out);
+	out->entry_valid = 0;
+	return 0;
+}
+
 int fuse_magic_lookup(const struct fuse_server *server, struct fuse_request *req, uint64_t magic)
 {
 	struct fuse_entry_out *out = fuse_answer(req, sizeof(*out));
@@ -247,11 +275,8 @@ static int release(struct fuse_server *server, struct fuse_request *req)
 int fuse_magic(struct fuse_server *server, struct fuse_request *req)
 {
 	switch (req->in->opcode) {
-	case FUSE_LOOKUP: {
-		uint64_t magic = fuse_magic_find(req->in->nodeid, req->arg);
-
-		return magic ? fuse_magic_lookup(server, req, magic) : -ENOENT;
-	}
+	case FUSE_LOOKUP:
+		return lookup(server, req);
 	case FUSE_GETATTR:
 	case FUSE_SETATTR: /* O_TRUNC */
 		return answer_attr(server, req);

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "crash/fuse_server.h"
+#include "crash/sandbox.h"
 
 #define REQUEST_BYTES	 (FUSE_WRITE_BYTES + 8192)
 #define BACKGROUND_MAX	 64
@@ -316,38 +318,35 @@ void fuse_server_run(struct fuse_server *server)
 
 /* ---- the keeper's part -------------------------------------------------------------- */
 
-static void write_back(const struct fuse_server *server, uint64_t number)
-{
-	struct {
-		struct fuse_out_header header;
-		struct fuse_notify_inval_inode_out inode;
-	} notice = { { sizeof(notice), FUSE_NOTIFY_INVAL_INODE, 0 }, { number, 0, 0 } };
-	ssize_t n = write(server->fd, &notice, sizeof(notice));
-
-	(void)n; /* -ENOENT: the kernel has none of it, nor dirty pages */
-}
-
-void fuse_server_launder(struct fuse_server *server, uint64_t but)
+/* The numbers of what is mapped, but for one; as many as fit. */
+static size_t list_mapped(struct fuse_server *server, uint64_t but, uint64_t *numbers)
 {
 	struct tree_node *node;
-	uint64_t *numbers;
 	size_t nr = 0;
 
 	pthread_mutex_lock(&server->lock);
 	TAILQ_FOREACH(node, &server->mapped, in_mapped)
-	nr++;
-	numbers = calloc(nr ? nr : 1, sizeof(*numbers));
-	nr = 0;
-	if (numbers) {
-		TAILQ_FOREACH(node, &server->mapped, in_mapped)
-		numbers[nr++] = node->number;
+	{
+		if (nr < SANDBOX_WASH_MAX && node->number != but)
+			numbers[nr++] = node->number;
 	}
 	pthread_mutex_unlock(&server->lock);
-	for (size_t i = 0; i < nr; i++) {
-		if (numbers[i] != but)
-			write_back(server, numbers[i]);
-	}
-	free(numbers);
+	return nr;
+}
+
+void fuse_server_launder(struct fuse_server *server, uint64_t but)
+{
+	uint64_t numbers[SANDBOX_WASH_MAX];
+	size_t nr = list_mapped(server, but, numbers);
+	char done;
+
+	if (!nr || server->wash_fd < 0)
+		return;
+	/* It ends when the sandbox does, and then there is nothing left to wash. */
+	if (send(server->wash_fd, numbers, nr * sizeof(*numbers), MSG_NOSIGNAL) < 0)
+		return;
+	while (recv(server->wash_fd, &done, 1, 0) < 0 && errno == EINTR)
+		;
 }
 
 static struct fuse_job *take_job(struct fuse_server *server)
@@ -381,6 +380,7 @@ void fuse_server_work(struct fuse_server *server)
 int fuse_server_init(struct fuse_server *server)
 {
 	server->fd = -1;
+	server->wash_fd = -1;
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	TAILQ_INIT(&server->mapped);

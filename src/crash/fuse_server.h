@@ -7,8 +7,10 @@
  *
  * One thread reads requests and answers them (fuse_server_run()). The recording thread, called
  * the keeper, does the few that must not be done there: those before which dirty pages of
- * shared mappings have to be asked for. The kernel writes those pages to the server while the
- * keeper waits for them, so the server's thread may never wait itself.
+ * shared mappings have to be seen. A process in the sandbox, the washer, makes the kernel write
+ * them to the server, and the keeper waits for it; so the server's thread may never wait.
+ * (FUSE_NOTIFY_INVAL_INODE does the same without a washer, but whoever waits in it cannot be
+ * killed and keeps the connection open: a recorder killed there would never go away.)
  *
  * Invariants:
  *  F1. tree, scratch and handles are touched with the lock held, and by nobody outside.
@@ -41,12 +43,13 @@ enum magic_number {
 	MAGIC_DIR = 1,
 	MAGIC_ACK,
 	MAGIC_STDOUT, /* the program's standard output */
-	MAGIC_PROBE,  /* the keeper finds out about the kernel with it */
+	MAGIC_PROBE,  /* shows whether the kernel syncs after a durable write */
 };
 
 #define MAGIC_BIT	  (UINT64_C(1) << 62)
 #define MAGIC_STDOUT_NAME "stdout"
 #define MAGIC_PROBE_NAME  "probe"
+#define MAGIC_NUMBER_SIGN '#' /* .sluice/#NUMBER is a file by its number, for the washer */
 
 #define FUSE_WRITE_BYTES (1u << 20)
 #define FUSE_BATCH	 8
@@ -95,6 +98,7 @@ struct fuse_server {
 	int wake_fd; /* eventfd: there are jobs, or an error */
 	int stop_fd; /* eventfd: the server's thread shall end */
 	int out_fd;  /* standard output of the caller, or -1 */
+	int wash_fd; /* to the washer, or -1; the sandbox's */
 	const struct crash_record_opts *opts;
 	struct crash_record_report *report;
 	struct crash_trace *trace;

@@ -178,6 +178,7 @@ static void begin_serving(struct keeper *keeper, int fd)
 	int err;
 
 	keeper->server.fd = fd;
+	keeper->server.wash_fd = keeper->sandbox.wash;
 	keeper->server.squash = keeper->sandbox.user_namespace;
 	err = -pthread_create(&keeper->thread, NULL, serve, &keeper->server);
 	keeper->serving = !err;
@@ -461,6 +462,7 @@ static void end_serving(struct keeper *keeper)
 		poll(&jobs, 1, ENDING_TICK_MS);
 		fuse_server_work(&keeper->server);
 	}
+	keeper->server.wash_fd = -1;
 	sandbox_fini(&keeper->sandbox);
 	if (keeper->serving) {
 		struct pollfd fd = { keeper->server.fd, 0, 0 };
@@ -525,7 +527,7 @@ int crash_record_fuse(const struct crash_record_opts *opts, struct crash_trace *
 	keeper->opts = opts;
 	keeper->report = ret_report;
 	keeper->listener = -1;
-	keeper->sandbox.control = -1;
+	keeper->sandbox.control = keeper->sandbox.wash = -1;
 	keeper->server.scratch = (struct scratch){ .dir_fd = -1, .base_fd = -1 };
 	raise_files(keeper);
 	err = fuse_server_init(&keeper->server);

@@ -251,6 +251,40 @@ static void redirect(const struct sandbox_opts *opts, int control)
 	close(fd);
 }
 
+/* ---- the washer --------------------------------------------------------------------- */
+
+static void wash_file(const struct sandbox_opts *opts, uint64_t number)
+{
+	char path[TREE_PATH_MAX + 64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" CRASH_MAGIC_DIR "/%c%llu", opts->dir, MAGIC_NUMBER_SIGN,
+		 (unsigned long long)number);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return; /* it is gone, or cannot be opened by anybody */
+	sync_file_range(fd, 0, 0,
+			SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				SYNC_FILE_RANGE_WAIT_AFTER);
+	close(fd);
+}
+
+static void run_washer(const struct sandbox_opts *opts, int fd)
+{
+	uint64_t numbers[SANDBOX_WASH_MAX];
+	ssize_t n;
+
+	while ((n = recv(fd, numbers, sizeof(numbers), 0)) > 0) {
+		for (size_t i = 0; i < (size_t)n / sizeof(numbers[0]); i++)
+			wash_file(opts, numbers[i]);
+		if (send(fd, "", 1, MSG_NOSIGNAL) < 0)
+			break;
+	}
+	_exit(0);
+}
+
+/* ---- init, continued ---------------------------------------------------------------- */
+
 static void default_signals(void)
 {
 	struct sigaction action;
@@ -281,8 +315,24 @@ static void reap(int control, int64_t program)
 	_exit(0);
 }
 
+/* Its end is no signal to init, so that wait(2) passes over it: it is none of the program's. */
+static void start_washer(const struct sandbox_opts *opts, int control, int wash)
+{
+	int64_t pid = sl_sys_fork_unwaited();
+
+	if (pid < 0) {
+		errno = (int)-pid;
+		fail(control, SANDBOX_START);
+	}
+	if (!pid) {
+		close(control);
+		run_washer(opts, wash);
+	}
+	close(wash);
+}
+
 static void run_init(const struct sandbox_opts *opts, const struct sandbox *sandbox, int control,
-		     const sigset_t *mask)
+		     int wash, const sigset_t *mask)
 {
 	struct sandbox_message message = { .kind = SANDBOX_MOUNTED };
 	int64_t program;
@@ -292,6 +342,7 @@ static void run_init(const struct sandbox_opts *opts, const struct sandbox *sand
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	default_signals();
 	close(sandbox->control);
+	close(sandbox->wash);
 	if (sandbox->user_namespace)
 		map_user(control, opts->uid, opts->gid);
 	mount_over(opts, control);
@@ -315,6 +366,7 @@ static void run_init(const struct sandbox_opts *opts, const struct sandbox *sand
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	dup2(null, STDOUT_FILENO);
 	close(null);
+	start_washer(opts, control, wash);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	reap(control, program);
 }
@@ -333,26 +385,37 @@ static int64_t clone_init(struct sandbox *sandbox)
 	return sl_sys_fork_into(NAMESPACES | CLONE_NEWUSER);
 }
 
+static void close_pair(const int pair[2])
+{
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int sandbox_start(struct sandbox *sandbox, const struct sandbox_opts *opts)
 {
+	int control[2], wash[2];
 	sigset_t all, mask;
 	int64_t pid;
-	int pair[2];
 
-	*sandbox = (struct sandbox){ .control = -1 };
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	*sandbox = (struct sandbox){ .control = -1, .wash = -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
 		return -errno;
-	sandbox->control = pair[0];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wash) < 0) {
+		close_pair(control);
+		return -errno;
+	}
+	sandbox->control = control[0];
+	sandbox->wash = wash[0];
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
 	pid = clone_init(sandbox);
 	if (!pid)
-		run_init(opts, sandbox, pair[1], &mask);
+		run_init(opts, sandbox, control[1], wash[1], &mask);
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
-	close(pair[1]);
+	close(control[1]);
+	close(wash[1]);
 	if (pid < 0) {
-		close(pair[0]);
-		sandbox->control = -1;
+		sandbox_fini(sandbox);
 		return (int)pid;
 	}
 	sandbox->pid = (pid_t)pid;
@@ -383,5 +446,7 @@ void sandbox_fini(struct sandbox *sandbox)
 	SL_ASSERT(sandbox->pid <= 0);
 	if (sandbox->control >= 0)
 		close(sandbox->control);
-	*sandbox = (struct sandbox){ .control = -1 };
+	if (sandbox->wash >= 0)
+		close(sandbox->wash);
+	*sandbox = (struct sandbox){ .control = -1, .wash = -1 };
 }

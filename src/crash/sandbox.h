@@ -2,13 +2,16 @@
 /*
  * sandbox.h - a program in namespaces of its own, with another file system over its directory.
  *
- *	recorder --clone--> init (pid 1 of a pid namespace) --fork--> the program
+ *	recorder --clone--> init (pid 1 of a pid namespace) --fork--> the program, the washer
  *
  * Init maps the user (but for root), mounts, and reaps: whatever the program leaves behind
  * becomes its child. It ends when it has none. It dies with the recorder (PR_SET_PDEATHSIG), and
  * with it, by the kernel's doing, everything in its namespaces, the mount too.
  *
- * They talk by messages on a socket, which carry descriptors.
+ * They talk by messages on a socket, which carry descriptors. On another one the washer is
+ * sent the numbers of files whose dirty pages the kernel shall write back, and answers each
+ * list with a byte. It has no descriptor of /dev/fuse: if the recorder is killed, the last of them
+ * is closed with it, and whoever waits for an answer gets an error.
  */
 #ifndef SLUICE_CRASH_SANDBOX_H
 #define SLUICE_CRASH_SANDBOX_H
@@ -17,6 +20,8 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+
+#define SANDBOX_WASH_MAX 256 /* numbers in one list */
 
 enum sandbox_step {
 	SANDBOX_START,
@@ -59,6 +64,7 @@ struct sandbox_opts {
 struct sandbox {
 	pid_t pid; /* of init, as seen from here; 0: not started */
 	int control;
+	int wash;
 	bool user_namespace;
 };
 
