@@ -86,7 +86,7 @@ static int record(struct recovery *recovery, struct crash_trace *trace, char *re
 	char *const shell[] = {
 		(char *)(uintptr_t) "sh",
 		(char *)(uintptr_t) "-c",
-		(char *)(uintptr_t) "exec <\"$SLUICE_ACKS\" && cd \"$SLUICE_STATE\" && eval \"$1\"",
+		(char *)(uintptr_t) "exec <\"$SLUICE_ACKS\" 2>/dev/null && cd \"$SLUICE_STATE\" && eval \"$1\"",
 		(char *)(uintptr_t) "sh",
 		(char *)(uintptr_t)opts->check,
 		NULL,

@@ -744,6 +744,73 @@ static void a_failure_of_its_own_makes_no_sync_necessary(void **state)
 	scene_end(&scene);
 }
 
+/* ---- a second crash ----------------------------------------------------------------- */
+
+/* A journal is complete, and f is to become what it holds. */
+static void tell_of_a_journal(void)
+{
+	scene_begin(&scene);
+	scene_old_file(&scene, "f");
+	scene_new_file(&scene, "j");
+	story_sync(&scene.story, "j", 0);
+	story_sync(&scene.story, "", 0);
+	story_ack(&scene.story, "new");
+}
+
+/* Carries out the journal, and then f must be new if that was promised. */
+#define RECOVERY(sync)                                                  \
+	"if [ $(wc -c <j) = 8192 ]; then cat j >f; " sync " rm j; fi; " \
+	"[ -z \"$(cat \"$SLUICE_ACKS\")\" ] || ! tr -d n <f | grep -q . && [ -s f ]"
+
+static void explore_recovery(const char *check, const char *keep)
+{
+	const struct crash_explore_opts opts = {
+		.profile = "xfs", .check = check, .jobs = 2, .recover = true, .keep = keep
+	};
+
+	tell_of_a_journal();
+	scene_explore(&scene, &opts);
+	if (scene.err == -EPERM || scene.err == -ENOSYS) {
+		char why[512];
+
+		snprintf(why, sizeof(why), "%.500s", scene.result.error);
+		scene_end(&scene);
+		SKIP("nothing can be recorded here: %s", why);
+	}
+	assert_int_equal(scene.err, 0);
+	assert_true(scene.result.recovered > 0);
+}
+
+static void a_recovery_that_forgets_a_sync_fails_at_the_second_crash(void **state)
+{
+	char keep[4096], again[4096];
+	const struct crash_failure *failure;
+	struct crash_trace *trace;
+
+	(void)state;
+	strcpy(keep, scene_path("keep"));
+	explore_recovery(RECOVERY(""), keep);
+	assert_true(scene.result.failing_nr > 0);
+	failure = &scene.result.failing[0];
+	assert_non_null(strchr(failure->id, ':'));
+	assert_non_null(strstr(failure->missing_sync, "of /f before unlink /j"));
+	trace = story_read(&scene.story);
+	strcpy(again, scene_path("again"));
+	assert_int_equal(crash_replay(trace, scene.dir, failure->id, keep, again, NULL), 0);
+	assert_true(are_same(failure->dir, again));
+	assert_int_equal(crash_replay(trace, scene.dir, failure->id, NULL, again, NULL), -EINVAL);
+	crash_trace_close(trace);
+	scene_end(&scene);
+}
+
+static void a_recovery_that_syncs_survives_the_second_crash(void **state)
+{
+	(void)state;
+	explore_recovery(RECOVERY("sync f;"), NULL);
+	assert_int_equal(scene.result.failing_nr, 0);
+	scene_end(&scene);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(a_replacement_with_both_syncs_has_no_failing_state),
 	TEST(a_rename_whose_directory_is_not_synced_is_named_with_its_sync),
@@ -773,6 +840,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_state_that_a_checker_spoils_is_made_anew),
 	TEST(syncs_that_are_needed_are_told_from_those_that_are_not),
 	TEST(a_failure_of_its_own_makes_no_sync_necessary),
+	TEST(a_recovery_that_forgets_a_sync_fails_at_the_second_crash),
+	TEST(a_recovery_that_syncs_survives_the_second_crash),
 };
 
 int main(void)
