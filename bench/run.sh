@@ -37,4 +37,10 @@ failed=0
 mount_journal
 [ -n "$mounted" ] || echo "wal: no loop device with a journal (needs root): on the file system of $build instead"
 ${BENCH_PEER:-} "$build/bench/bench_wal" "${mounted:-$build}" || failed=1
+if [ "$(id -u)" = 0 ]; then
+    ninja -C "$build" sluice bench/bench_serve_client >/dev/null
+    python3 "$(dirname "$0")/serve.py" "$build" || failed=1
+else
+    echo "serve: needs root, for a network namespace of its own: left out"
+fi
 exit "$failed"

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""serve.py BUILD [--rounds N] [--seconds S] [--only CASE]: sluice serve against nginx, CPU time of the server.
+
+Both serve the same files from one worker on one processor, the client has another; rounds of the two alternate, and the
+ratio is taken within a round. Everything runs in a network namespace of its own with TCP reno: pacing distorts loopback.
+CPU is that of the server's process (utime and stime of all its threads), each round on a server of its own.
+"""
+import argparse
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TICK = os.sysconf("SC_CLK_TCK")
+# name, file, connections, requests on their way in each, access log
+CASES = [
+    ("1 KiB keep-alive", "1k", 16, 1, False),
+    ("1 KiB, access log", "1k", 16, 1, True),
+    ("1 KiB, 16 deep", "1k", 16, 16, False),
+    ("1 KiB, 1000 connections", "1k", 1000, 1, False),
+    ("64 KiB", "64k", 16, 1, False),
+    ("1 MiB hot", "1m", 8, 1, False),
+    ("1 GiB hot", "1g", 1, 1, False),
+]
+SIZES = {"1k": 1 << 10, "64k": 64 << 10, "1m": 1 << 20, "1g": 1 << 30}
+
+NGINX = """
+daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log crit;
+events {{ worker_connections 4096; use epoll; }}
+http {{
+  sendfile on; tcp_nopush {nopush}; keepalive_requests 1000000000; keepalive_timeout 60;
+  open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s; open_file_cache_min_uses 1;
+  default_type application/octet-stream; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2;
+  fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+  access_log {log};
+  server {{ listen 127.0.0.1:{port} backlog=4096; root {root}; }}
+}}
+"""
+
+
+class Server:
+    """A server under test, pinned to the first processor."""
+
+    def __init__(self, name, build, root, work, log, nopush):
+        self.port = 8300 if name == "sluice" else 8301
+        if name == "sluice":
+            command = [os.path.join(build, "sluice"), "serve", root, "--workers", "1", "--listen",
+                       f"127.0.0.1:{self.port}"]
+            if log:
+                command += ["--access-log", os.path.join(work, "sluice.log")]
+        else:
+            conf = os.path.join(work, "nginx.conf")
+            with open(conf, "w", encoding="utf-8") as file:
+                where = f"{work}/nginx.log combined buffer=64k flush=1s" if log else "off"
+                file.write(NGINX.format(dir=work, root=root, port=self.port, log=where, nopush=nopush))
+            command = [os.path.join(build, "peers", "run"), "nginx", "-c", conf, "-e", os.path.join(work, "error.log")]
+        self.process = subprocess.Popen(["taskset", "-c", "0", *command], stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise SystemExit(f"serve.py: {name} does not listen; is the peer unpacked (scripts/unpack-peer.sh)?")
+
+    def cpu(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+def drive(client, server, path, conns, depth, seconds):
+    """(CPU seconds, requests, bytes, wall seconds) of one run, after a short one to warm up."""
+    def once(length):
+        answer = subprocess.run(["taskset", "-c", "1", client, str(server.port), "/" + path, str(conns), str(depth),
+                                 str(length)], capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise SystemExit("serve.py: " + answer.stderr.strip())
+        return [float(word) for word in answer.stdout.split()]
+    once(0.2)
+    before = server.cpu()
+    requests, size, wall = once(seconds)
+    return server.cpu() - before, requests, size, wall
+
+
+def measure(options, client, root, work, case):
+    """One row: the cost of both in their unit, and the ratio of each round."""
+    name, path, conns, depth, log = case
+    # Sixteen answers at once and tcp_nopush: nginx then waits 40 ms for each batch. Measured as it is best.
+    nopush = "off" if depth > 1 else "on"
+    bulk = SIZES[path] >= 1 << 20
+    costs = {"sluice": [], "nginx": []}
+    for round_nr in range(options.rounds):
+        order = ["sluice", "nginx"] if round_nr % 2 == 0 else ["nginx", "sluice"]
+        for who in order:
+            server = Server(who, options.build, root, work, log, nopush)
+            try:
+                cpu, requests, size, _ = drive(client, server, path, conns, depth, options.seconds)
+            finally:
+                server.stop()
+            costs[who].append(cpu / (size / 1e9) if bulk else cpu / requests * 1e6)
+    ratios = [ours / theirs for ours, theirs in zip(costs["sluice"], costs["nginx"])]
+    unit = "s/GB" if bulk else "us/req"
+    middle = statistics.median
+    print(f"{name:24} {middle(costs['sluice']):8.3f} {middle(costs['nginx']):8.3f} {unit:7}"
+          f" {middle(ratios):6.2f}  [{min(ratios):.2f} .. {max(ratios):.2f}]", flush=True)
+
+
+def prepare(root):
+    for name, size in SIZES.items():
+        with open(os.path.join(root, name), "wb") as file:
+            block = os.urandom(min(size, 1 << 20))
+            for _ in range(size // len(block)):
+                file.write(block)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.build = os.path.abspath(options.build)
+    if not options.inside:
+        if os.geteuid() != 0:
+            raise SystemExit("serve.py: needs root, for a network namespace of its own")
+        script = ("ip link set lo up && { sysctl -qw net.ipv4.tcp_congestion_control=reno || true; } && "
+                  'exec python3 "$@" --inside')
+        os.execvp("unshare", ["unshare", "-n", "sh", "-c", script, "sh", *sys.argv])
+    client = os.path.join(options.build, "bench", "bench_serve_client")
+    work = tempfile.mkdtemp(prefix="bench-serve-", dir=options.build)
+    root = os.path.join(work, "www")
+    os.mkdir(root)
+    try:
+        prepare(root)
+        print(f"{'CPU of the server':24} {'sluice':>8} {'nginx':>8} {'':7} {'ratio':>6}  [least .. most]")
+        for case in CASES:
+            if options.only in case[0]:
+                measure(options, client, root, work, case)
+    finally:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
