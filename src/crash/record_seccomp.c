@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "crash/base.h"
 #include "crash/seccomp.h"
+#include "sys/clock.h"
 
 /* The kernel may know of more than our headers do. */
 union notification {
@@ -41,7 +42,7 @@ static void answer(struct watch *watch, uint64_t id, int64_t res)
 static void serve(struct watch *watch)
 {
 	union notification notification = { .room = { 0 } };
-	struct call call = { .watch = watch, .notif = &notification.notif, .pidfd = -1 };
+	struct call call = { .watch = watch, .notif = &notification.notif };
 	call_handler *handler;
 	int64_t res;
 
@@ -52,8 +53,6 @@ static void serve(struct watch *watch)
 	call.args = (const uint64_t *)notification.notif.data.args;
 	handler = watch_handler(notification.notif.data.nr);
 	res = handler ? handler(&call) : CALL_CONTINUE;
-	if (call.pidfd >= 0)
-		close(call.pidfd);
 	if (res != CALL_ANSWERED)
 		answer(watch, notification.notif.id, res);
 }
@@ -89,6 +88,23 @@ static int find_magic(struct watch *watch)
 	return 0;
 }
 
+/* Reads are not seen, and what a disk does behind a success is a file system's to do. */
+static int check_faults(const struct crash_record_opts *opts, struct crash_record_report *report)
+{
+	for (uint32_t i = 0; i < opts->nr_faults; i++) {
+		const struct crash_fault *fault = &opts->faults[i];
+
+		if (fault->call != CRASH_FAULT_READ && fault->kind != CRASH_FAULT_ROT &&
+		    fault->kind != CRASH_FAULT_ASTRAY)
+			continue;
+		crash_record_why(report,
+				 "seccomp: read faults, rot and astray writes need the fuse "
+				 "recorder");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
 static int prepare(struct watch *watch)
 {
 	watch->bytes = watch->session->copy.bytes;
@@ -111,6 +127,7 @@ static void keep(struct watch *watch)
 {
 	struct session *session = watch->session;
 	struct pollfd fds[2];
+	int64_t tick_ns = 0;
 
 	while (!session->over) {
 		fds[0] = (struct pollfd){ session->run.control, POLLIN, 0 };
@@ -121,7 +138,10 @@ static void keep(struct watch *watch)
 		else if (fds[0].revents)
 			session_take_message(session);
 		take_listener(watch);
+		if (sl_sys_clock_ns() < tick_ns && !crash_trace_error(session->trace))
+			continue;
 		session_tick(session);
+		tick_ns = sl_sys_clock_ns() + SESSION_TICK_MS * INT64_C(1000000);
 	}
 }
 
@@ -158,6 +178,8 @@ static void fini(struct watch *watch)
 	}
 	if (watch->inotify >= 0)
 		close(watch->inotify);
+	if (watch->pidfd >= 0)
+		close(watch->pidfd);
 	free(watch->watched);
 	free(watch->buf);
 }
@@ -194,9 +216,11 @@ int crash_record_seccomp(const struct crash_record_opts *opts, struct crash_trac
 
 	if (!err) {
 		watch->session = session;
-		watch->listener = watch->inotify = -1;
+		watch->listener = watch->inotify = watch->pidfd = -1;
 		session->filter = watch_filter();
 		err = session_prepare(session, opts, trace, ret_report);
+		if (!err)
+			err = check_faults(opts, ret_report);
 		if (!err)
 			err = record(watch);
 		session_end(session, NULL, NULL);

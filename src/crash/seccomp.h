@@ -44,6 +44,8 @@ struct watch_line {
 struct watch {
 	struct session *session;
 	int listener;
+	int pidfd; /* of the thread whose call was last, or -1 */
+	pid_t pidfd_tid;
 	int inotify; /* tells when a file is no more open for writing */
 	uint64_t ack_ino, out_ino, out_dev;
 	char *buf;	   /* WATCH_ALIGN + WATCH_BYTES, aligned */
@@ -60,7 +62,6 @@ struct call {
 	const struct seccomp_notif *notif;
 	const uint64_t *args;
 	pid_t tid;
-	int pidfd; /* or -1: not needed yet */
 };
 
 /* What a handler answers beside >= 0 and -errno. */

@@ -30,17 +30,45 @@ static unsigned long status_number(pid_t tid, const char *key, int base)
 	return at ? strtoul(at + strlen(key), NULL, base) : 0;
 }
 
-/* Of a thread that is not its process's first one: by the thread where the kernel can (6.9), else
- * by its process. */
-static int open_process(pid_t tid)
+/* By the thread itself; or by its process, for one that is not its first, before Linux 6.9. Only
+ * what is of the thread may be kept: its number may come again in another process. */
+static int open_process(pid_t tid, bool *ret_keep)
 {
-	int pidfd = sl_sys_pidfd_open(tid, 0);
+	int pidfd = sl_sys_pidfd_open(tid, SL_SYS_PIDFD_THREAD);
 
-	if (pidfd < 0 && pidfd != -ESRCH)
-		pidfd = sl_sys_pidfd_open(tid, SL_SYS_PIDFD_THREAD);
-	if (pidfd < 0 && pidfd != -ESRCH)
+	*ret_keep = true;
+	if (pidfd == -EINVAL)
+		pidfd = sl_sys_pidfd_open(tid, 0);
+	if (pidfd < 0 && pidfd != -ESRCH) {
+		*ret_keep = false;
 		pidfd = sl_sys_pidfd_open((pid_t)status_number(tid, "Tgid:", 10), 0);
+	}
 	return pidfd;
+}
+
+static int get_fd(struct call *call, int fd)
+{
+	struct watch *watch = call->watch;
+	bool keep;
+	int pidfd, copy = -ESRCH;
+
+	if (watch->pidfd >= 0 && watch->pidfd_tid == call->tid)
+		copy = sl_sys_pidfd_getfd(watch->pidfd, fd);
+	if (copy != -ESRCH)
+		return copy;
+	pidfd = open_process(call->tid, &keep);
+	if (pidfd < 0)
+		return pidfd;
+	copy = sl_sys_pidfd_getfd(pidfd, fd);
+	if (keep) {
+		if (watch->pidfd >= 0)
+			close(watch->pidfd);
+		watch->pidfd = pidfd;
+		watch->pidfd_tid = call->tid;
+	} else {
+		close(pidfd);
+	}
+	return copy;
 }
 
 /* One that made itself undumpable, or runs as another user. */
@@ -58,13 +86,8 @@ static void tell_unreadable(const struct call *call)
 
 int call_fd(struct call *call, int fd)
 {
-	int copy;
+	int copy = get_fd(call, fd);
 
-	if (call->pidfd < 0)
-		call->pidfd = open_process(call->tid);
-	if (call->pidfd < 0)
-		return call->pidfd;
-	copy = sl_sys_pidfd_getfd(call->pidfd, fd);
 	if (copy == -EPERM)
 		tell_unreadable(call);
 	return copy;

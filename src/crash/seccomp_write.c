@@ -21,6 +21,8 @@ struct transfer {
 	off_t off;  /* or OFF_CURRENT */
 	struct inode *inode;
 	struct stat st;
+	bool fault; /* it is shorter, or fails, on purpose */
+	int res;    /* the error that is told, or 0 */
 };
 
 /* ---- lines ---------------------------------------------------------------------------------- */
@@ -80,17 +82,16 @@ static uint64_t offset_of(const struct transfer *transfer, size_t done)
 	return fstat(transfer->fd, &st) < 0 ? 0 : (uint64_t)st.st_size - done;
 }
 
-static void tell_write(const struct transfer *transfer, uint64_t off, const char *data, size_t len,
-		       uint32_t more)
+static void tell_write(const struct transfer *transfer, uint64_t off, const char *data, size_t len)
 {
 	struct crash_op op = {
 		.code = CRASH_WRITE,
-		.flags = more,
+		.flags = transfer->fault ? CRASH_FAULT : 0,
 		.inode = transfer->inode->number,
 		.off = off,
 		.len = len,
 		.data_len = (uint32_t)len,
-		.res = (int32_t)len,
+		.res = transfer->res ? transfer->res : (int32_t)len,
 	};
 
 	if (transfer->inode->ignored)
@@ -109,7 +110,7 @@ static int64_t write_piece(struct transfer *transfer, char *data, size_t len)
 
 	n = sl_sys_answer(pwritev2(transfer->fd, &iov, 1, transfer->off, transfer->flags));
 	if (n > 0)
-		tell_write(transfer, offset_of(transfer, (size_t)n), data, (size_t)n, 0);
+		tell_write(transfer, offset_of(transfer, (size_t)n), data, (size_t)n);
 	return n;
 }
 
@@ -240,32 +241,49 @@ static int64_t print_vector(struct call *call, struct watch_line *line, const st
 
 /* ---- faults ---------------------------------------------------------------------------------- */
 
-/* What a fault makes of the call: CALL_CONTINUE for nothing. Only faults whose outcome is an
- * error or a shorter transfer; the others need a file system of our own. */
-static int64_t judge(struct transfer *transfer, uint64_t *len)
+static struct crash_fault_verdict judge(const struct transfer *transfer, uint64_t len)
 {
 	const struct crash_record_opts *opts = transfer->call->watch->session->opts;
+	struct crash_fault_verdict verdict = { .kind = CRASH_FAULT_NONE };
 	struct crash_fault_at at = {
 		.call = CRASH_FAULT_WRITE,
-		.path = "",
 		.off = offset_of(transfer, 0),
-		.len = *len < UINT32_MAX ? (uint32_t)*len : UINT32_MAX,
+		.len = len < UINT32_MAX ? (uint32_t)len : UINT32_MAX,
 		.flags = transfer->status & O_DIRECT ? CRASH_DIRECT : 0,
 		.size = (uint64_t)transfer->st.st_size,
 	};
 	char path[TREE_PATH_MAX];
-	struct crash_fault_verdict verdict;
 
 	if (!opts->nr_faults || transfer->inode->ignored)
-		return CALL_CONTINUE;
+		return verdict;
 	call_path(transfer->call, transfer->fd, path);
 	at.path = path;
 	crash_fault_decide(opts->faults, opts->nr_faults, &at, &verdict);
-	if (verdict.res)
-		return verdict.res;
-	if (verdict.kind == CRASH_FAULT_SHORT)
-		*len = verdict.len;
-	return CALL_CONTINUE;
+	return verdict;
+}
+
+/* A write that fails: what it leaves on the disk is in fault.h, and the trace says what was asked
+ * for. Of a durable one through the cache the cache has it. */
+static int64_t fail_write(struct transfer *transfer, const struct iovec *iov, int res)
+{
+	bool direct = transfer->status & O_DIRECT;
+	bool durable = transfer->status & O_DSYNC || transfer->flags & (RWF_DSYNC | RWF_SYNC);
+	size_t len = iov->iov_len < WATCH_BYTES ? iov->iov_len : WATCH_BYTES;
+	uint64_t off = end_of(transfer, 0);
+	char *data;
+	int err;
+
+	if (!direct && !durable)
+		return res;
+	data = fetch(transfer->call, (uint64_t)(uintptr_t)iov->iov_base, len, &err);
+	if (err)
+		return err;
+	if (!direct && pwrite(transfer->fd, data, len, (off_t)off) < 0)
+		return -errno;
+	transfer->fault = true;
+	transfer->res = res;
+	tell_write(transfer, off, data, len);
+	return res;
 }
 
 /* ---- calls ------------------------------------------------------------------------------------- */
@@ -275,8 +293,8 @@ static int64_t write_to(struct transfer *transfer, const struct iovec *iov, size
 	struct call *call = transfer->call;
 	struct watch_line *line;
 	struct iovec first = nr ? iov[0] : (struct iovec){ NULL, 0 };
-	uint64_t len = 0, asked;
-	int64_t res;
+	struct crash_fault_verdict verdict;
+	uint64_t len = 0;
 
 	if (fstat(transfer->fd, &transfer->st) < 0)
 		return -errno;
@@ -291,13 +309,13 @@ static int64_t write_to(struct transfer *transfer, const struct iovec *iov, size
 	transfer->status = fcntl(transfer->fd, F_GETFL);
 	for (size_t i = 0; i < nr; i++)
 		len += iov[i].iov_len;
-	asked = len;
-	res = judge(transfer, &len);
-	if (res != CALL_CONTINUE)
-		return res;
-	if (len == asked)
+	verdict = judge(transfer, len);
+	if (verdict.res)
+		return fail_write(transfer, &first, verdict.res);
+	if (verdict.kind != CRASH_FAULT_SHORT)
 		return write_vector(transfer, iov, nr);
-	first.iov_len = len < first.iov_len ? (size_t)len : first.iov_len;
+	transfer->fault = true;
+	first.iov_len = verdict.len < first.iov_len ? verdict.len : first.iov_len;
 	return write_vector(transfer, &first, 1);
 }
 

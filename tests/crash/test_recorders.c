@@ -122,6 +122,22 @@ static int own_acks(void)
 	return fd < 0 || write(fd, "magic\n", 6) != 6;
 }
 
+/* The first sync fails, the second does not; the second write is cut short. */
+static int own_meets_faults(void)
+{
+	int fd = open("f", O_WRONLY | O_CREAT, 0600);
+
+	if (fd < 0 || pwrite(fd, "hello", 5, 0) != 5)
+		return 1;
+	if (fsync(fd) == 0 || errno != EIO || fsync(fd) < 0)
+		return 2;
+	if (pwrite(fd, "0123456789", 10, 0) >= 10)
+		return 3;
+	if (pwrite(fd, "x", 1, 0) >= 0 || errno != ENOSPC)
+		return 4;
+	return 0;
+}
+
 static int own_no_ring(void)
 {
 	return put_file("f", "plain");
@@ -147,8 +163,8 @@ static int run_own(const char *name)
 	} owns[] = {
 		{ "acks", own_acks },	      { "maps", own_maps },
 		{ "absolute", own_absolute }, { "changes-original", own_changes_original },
-		{ "on-ring", own_on_ring },   { "no-ring", own_no_ring },
-		{ "writes", own_writes },
+		{ "on-ring", own_on_ring },   { "meets-faults", own_meets_faults },
+		{ "no-ring", own_no_ring },   { "writes", own_writes },
 	};
 
 	for (unsigned i = 0; i < sizeof(owns) / sizeof(owns[0]); i++) {
@@ -356,6 +372,37 @@ static void io_uring_is_not_there_under_seccomp(void **state)
 	recording_assert_good(&recording);
 	assert_true(recording_says(&recording, recording_find(&recording, CRASH_ACK, 0),
 				   "no io_uring"));
+	recording_end(&recording);
+}
+
+static void calls_fail_under_seccomp_when_asked_to(void **state)
+{
+	struct crash_fault faults[4];
+	struct recording recording;
+	const struct crash_op *op;
+
+	(void)state;
+	assert_int_equal(crash_fault_parse("sync:1:EIO", &faults[0]), 0);
+	assert_int_equal(crash_fault_parse("write:2:short", &faults[1]), 0);
+	assert_int_equal(crash_fault_parse("write:3:ENOSPC:f", &faults[2]), 0);
+	assert_int_equal(crash_fault_parse("read:1:EIO", &faults[3]), 0);
+	begin_seccomp(&recording, "");
+	set_own(&recording, "meets-faults");
+	recording.opts.faults = faults;
+	recording.opts.nr_faults = 3;
+	recording_run(&recording);
+	recording_assert_good(&recording);
+	op = recording_find(&recording, CRASH_SYNC, 0);
+	assert_int_equal(op->res, -EIO);
+	assert_int_equal(op->flags, CRASH_FAULT);
+	assert_int_equal(recording_find(&recording, CRASH_SYNC, 1)->flags, 0);
+	assert_int_equal(recording_find(&recording, CRASH_WRITE, 1)->flags, CRASH_FAULT);
+	assert_int_equal(recording_count(&recording, CRASH_WRITE), 2);
+	recording_end(&recording);
+	recording.opts.nr_faults = 4;
+	assert_int_equal(crash_trace_create(NULL, NULL, &recording.trace), 0);
+	assert_int_equal(crash_record(&recording.opts, recording.trace, &recording.report), -EPERM);
+	assert_non_null(strstr(recording.report.why, "fuse"));
 	recording_end(&recording);
 }
 
@@ -681,6 +728,7 @@ int main(int argc, char **argv)
 		TEST(a_shared_mapping_to_be_written_is_refused_with_a_note),
 		TEST(acknowledgements_under_seccomp_stand_where_they_were_said),
 		TEST(io_uring_is_not_there_under_seccomp),
+		TEST(calls_fail_under_seccomp_when_asked_to),
 		TEST(paths_lead_where_they_lead_the_program),
 		TEST(an_unprivileged_user_without_namespaces_records_too),
 		TEST(a_daemon_without_namespaces_is_recorded_until_it_ends),
