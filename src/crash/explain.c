@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "crash/law.h"
 #include "crash/loss.h"
 
-#define LOST_MAX   32
-#define LINE_BYTES 4600
+#define LOST_MAX	 32
+#define LINE_BYTES	 4600
+#define EXPLAIN_LEAST_NS UINT64_C(20000000000)
 
 /* ---- what was lost, in words -------------------------------------------------------- */
 
@@ -518,7 +520,8 @@ static int explain_one(struct explorer *explorer, const struct spec *spec, unsig
 	same = find_same(explorer, spec, &loss);
 	if (same)
 		same->states++;
-	else if (explorer->result->failing_nr >= explorer->opts.failing_max)
+	else if (explorer->result->failing_nr >= explorer->opts.failing_max ||
+		 (explorer->result->failing_nr && !explorer_has_time(explorer)))
 		++*untold;
 	else
 		err = tell(explorer, spec, &loss, unconfirmed);
@@ -526,18 +529,32 @@ static int explain_one(struct explorer *explorer, const struct spec *spec, unsig
 	return err;
 }
 
+/* As long as exploring took, and no less than some seconds: a checker may be slow. */
+static uint64_t explain_until(const struct explorer *explorer)
+{
+	struct timespec ts;
+	uint64_t now, took;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	took = now - explorer->start_ns;
+	return now + (took > EXPLAIN_LEAST_NS ? took : EXPLAIN_LEAST_NS);
+}
+
 int explain_all(struct explorer *explorer)
 {
 	unsigned unconfirmed = 0, untold = 0;
+	uint64_t until_ns = explorer->until_ns;
 	int err = 0;
-	size_t i;
 
 	explorer->phase = "explain";
-	for (i = 0; i < explorer->raw_nr && !err; i++) {
+	explorer->until_ns = explain_until(explorer);
+	for (size_t i = 0; i < explorer->raw_nr && !err; i++) {
 		if (explorer->opts.stop && *explorer->opts.stop)
 			break;
 		err = explain_one(explorer, &explorer->raw[i], &unconfirmed, &untold);
 	}
+	explorer->until_ns = until_ns;
 	if (explorer->opts.stop && *explorer->opts.stop)
 		explorer->result->stopped = true;
 	if (unconfirmed) {

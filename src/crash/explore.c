@@ -12,15 +12,20 @@
 
 static int run_phases(struct explorer *explorer)
 {
-	int err = explore_count(explorer);
+	bool mutate = explorer->opts.mutate, recover = explorer->opts.recover;
+	int err;
 
+	explorer_share_time(explorer, 100 - 30 * mutate - 30 * recover);
+	err = explore_count(explorer);
 	if (!err)
 		err = explore_classes(explorer);
 	if (!err && explorer->raw_nr)
 		err = explain_all(explorer);
-	if (!err && explorer->opts.mutate && !explorer->result->stopped)
+	explorer_share_time(explorer, 100 - 30 * recover);
+	if (!err && mutate && !explorer->result->stopped)
 		err = mutate_all(explorer);
-	if (!err && explorer->opts.recover && !explorer->result->stopped)
+	explorer_share_time(explorer, 100);
+	if (!err && recover && !explorer->result->stopped)
 		err = recover_all(explorer);
 	return err == -ECANCELED ? 0 : err;
 }

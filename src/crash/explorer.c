@@ -22,6 +22,7 @@
 #define FAILING_DEFAULT 20
 #define PROGRESS_NS	UINT64_C(250000000)
 #define POLL_MS		100
+#define FAILURES_MAX	4   /* of states that have lost, or kept, one op alone */
 #define NOT_FOUND	127 /* what sh says of a command that is not there */
 #define NOT_EXECUTABLE	126
 
@@ -134,18 +135,25 @@ uint64_t explorer_acks(const struct explorer *explorer, uint64_t point)
 	return explorer->acks_are_fixed ? explorer->acks.nr : acks_until(&explorer->acks, point);
 }
 
-bool explorer_has_time(const struct explorer *explorer)
+bool explorer_has_time(struct explorer *explorer)
 {
 	if (explorer->opts.stop && *explorer->opts.stop)
 		explorer->result->stopped = true;
 	if (explorer->result->stopped || explorer->error)
 		return false;
-	return !explorer->opts.time_ns || now_ns() - explorer->start_ns < explorer->opts.time_ns;
+	return !explorer->until_ns || now_ns() < explorer->until_ns;
+}
+
+void explorer_share_time(struct explorer *explorer, unsigned hundredths)
+{
+	explorer->until_ns = 0;
+	if (explorer->opts.time_ns)
+		explorer->until_ns = explorer->start_ns + explorer->opts.time_ns / 100 * hundredths;
 }
 
 bool explorer_may_go_on(struct explorer *explorer)
 {
-	return explorer_has_time(explorer) &&
+	return explorer_has_time(explorer) && explorer->timeouts < TIMEOUTS_MAX &&
 	       explorer->result->distinct < explorer->opts.states_max;
 }
 
@@ -212,8 +220,10 @@ static int take_answer(struct explorer *explorer, struct lane *lane)
 	failed = verdict.kind != CHECK_FINE;
 	explorer->seen.verdicts[lane->slot] = failed ? SEEN_FAILED : SEEN_FINE;
 	err = refuse_broken(explorer, &verdict);
+	explorer->timeouts += verdict.kind == CHECK_TIMEOUT;
 	if (!err && failed) {
 		explorer->result->failed++;
+		explorer->failures[lane->lone] += explorer->failures[lane->lone] < UINT8_MAX;
 		err = keep_raw(explorer, &lane->spec);
 	}
 	return explorer->error = err;
@@ -294,13 +304,31 @@ static int start(struct explorer *explorer, struct lane *lane, uint64_t acks_nr,
 	return checker_start(lane->checker, fresh);
 }
 
-int explorer_offer(struct explorer *explorer, const struct spec *spec, bool *ret_new)
+/* Where failures counts the states about the one op that a spec is about; 0: there is none. */
+static uint64_t lone_op(const struct explorer *explorer, const struct spec *spec)
 {
-	uint64_t acks_nr = explorer_acks(explorer, spec->point), key[2], slot;
-	struct lane *lane;
-	int err = maker_make(&explorer->maker, spec);
+	uint64_t element = spec->numbers[0], seq;
+	const struct model_op *op;
 
-	*ret_new = false;
+	if (spec->class != CRASH_OMIT1 && spec->class != CRASH_ONLY1)
+		return 0;
+	op = model_op_with(maker_volume(&explorer->maker), &element);
+	seq = op ? replay_seq_of(explorer->maker.replay, op) : 0;
+	return seq && spec->class == CRASH_ONLY1 ? explorer->last + seq : seq;
+}
+
+int explorer_offer(struct explorer *explorer, const struct spec *spec)
+{
+	uint64_t acks_nr = explorer_acks(explorer, spec->point), key[2], slot, lone;
+	struct lane *lane;
+	int err = maker_seek(&explorer->maker, spec->dropped, spec->point);
+
+	if (err)
+		return err;
+	lone = lone_op(explorer, spec);
+	if (lone && explorer->failures[lone] >= FAILURES_MAX)
+		return 0; /* one more would tell nothing new */
+	err = maker_make(&explorer->maker, spec);
 	if (err)
 		return err == -ERANGE ? 0 : err;
 	explorer->result->states++;
@@ -316,8 +344,8 @@ int explorer_offer(struct explorer *explorer, const struct spec *spec, bool *ret
 	take_slot(&explorer->seen, slot, key);
 	lane->spec = *spec;
 	lane->slot = slot;
+	lane->lone = lone;
 	explorer->result->distinct++;
-	*ret_new = true;
 	explorer_tell_progress(explorer);
 	return start(explorer, lane, acks_nr, false);
 }
@@ -526,5 +554,6 @@ void explorer_fini(struct explorer *explorer)
 	free(explorer->interesting);
 	free(explorer->elements);
 	free(explorer->fresh);
+	free(explorer->failures);
 	explorer->result->elapsed_ns = now_ns() - explorer->start_ns;
 }

@@ -14,8 +14,9 @@
 #include "crash/maker.h"
 #include "crash/words.h"
 
-#define LANES_MAX 16
-#define RAW_MAX	  4096 /* failing states that are remembered, the others are counted */
+#define LANES_MAX    16
+#define TIMEOUTS_MAX 20
+#define RAW_MAX	     4096 /* failing states that are remembered, the others are counted */
 
 /* A place, and the checker that looks at it. */
 struct lane {
@@ -23,6 +24,7 @@ struct lane {
 	struct checker *checker;
 	struct spec spec;
 	uint64_t slot; /* in seen */
+	uint64_t lone; /* in failures; 0: no one op alone */
 };
 
 enum seen_verdict {
@@ -62,8 +64,13 @@ struct explorer {
 	uint8_t *interesting; /* of each point */
 	uint32_t *elements;   /* at each interesting point */
 	uint32_t *fresh;      /* of the op before each point */
+	/* Of states that have lost each op alone, then of those that have kept it alone: after a
+	 * few it is left alone. */
+	uint8_t *failures;
+	unsigned timeouts; /* of the checker; after some, it is given up */
 
 	uint64_t start_ns, progress_ns;
+	uint64_t until_ns; /* the end of this phase; 0: none */
 	const char *phase;
 	uint64_t phase_done, phase_total;
 	int error; /* of a lane: ends everything */
@@ -77,12 +84,14 @@ void explorer_fini(struct explorer *explorer);
 
 uint64_t explorer_acks(const struct explorer *explorer, uint64_t point);
 bool explorer_may_go_on(struct explorer *explorer);
-/* Of the time alone: explaining has states of its own. */
-bool explorer_has_time(const struct explorer *explorer);
+/* Of the time alone, of this phase: explaining has states of its own. */
+bool explorer_has_time(struct explorer *explorer);
+/* A phase ends when so many hundredths of the budget of time are over. */
+void explorer_share_time(struct explorer *explorer, unsigned hundredths);
 void explorer_tell_progress(struct explorer *explorer);
 
-/* 0, also for a state that was seen or does not exist; *ret_new: it is being checked. */
-int explorer_offer(struct explorer *explorer, const struct spec *spec, bool *ret_new);
+/* 0, also for a state that was seen or does not exist. */
+int explorer_offer(struct explorer *explorer, const struct spec *spec);
 int explorer_settle(struct explorer *explorer);
 /* The state that the maker built, with so many acks. ret_verdict (NULL: not wanted): it runs
  * whatever is remembered, and by a fresh process. */

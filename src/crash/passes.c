@@ -93,7 +93,9 @@ int explore_count(struct explorer *explorer)
 	explorer->interesting = calloc(nr, 1);
 	explorer->elements = calloc(nr, sizeof(uint32_t));
 	explorer->fresh = calloc(nr, sizeof(uint32_t));
-	if (!explorer->interesting || !explorer->elements || !explorer->fresh)
+	explorer->failures = calloc(nr, 2);
+	if (!explorer->interesting || !explorer->elements || !explorer->fresh ||
+	    !explorer->failures)
 		return -ENOMEM;
 	find_points(explorer);
 	for (uint64_t point = explorer->first; !err && point < nr; point++) {
@@ -170,7 +172,6 @@ static int offer(struct explorer *explorer, int pass, uint64_t point, uint64_t i
 {
 	struct spec spec = { .point = point, .class = (enum crash_class)pass, .nr = 1 };
 	uint64_t nr;
-	bool is_new;
 	int err = maker_seek(&explorer->maker, 0, point);
 
 	if (err)
@@ -187,7 +188,7 @@ static int offer(struct explorer *explorer, int pass, uint64_t point, uint64_t i
 	} else if (pass == CRASH_PAIR) {
 		nth_pair(nr, idx, &spec);
 	}
-	return explorer_offer(explorer, &spec, &is_new);
+	return explorer_offer(explorer, &spec);
 }
 
 /* Every candidate, or quota of total of them. */
@@ -261,6 +262,11 @@ int explore_classes(struct explorer *explorer)
 	}
 	if (!err)
 		err = explorer_settle(explorer);
+	if (explorer->timeouts >= TIMEOUTS_MAX)
+		explorer_note(explorer,
+			      "the checker did not answer in time %u times, so it was given "
+			      "up: a longer timeout may help",
+			      explorer->timeouts);
 	if (err == -ECANCELED)
 		explorer->result->stopped = true;
 	return err == -ECANCELED ? 0 : err;

@@ -223,7 +223,7 @@ static int explore_it(struct recovery *recovery, const struct crash_trace *trace
 	opts.recorder = NULL;
 	err = explorer_init(inner, trace, recovery->dir, &opts, &result);
 	inner->outer_id = id;
-	inner->start_ns = outer->start_ns; /* one budget of time */
+	inner->until_ns = outer->until_ns; /* one budget of time */
 	inner->phase = "recover";
 	if (!err)
 		err = fix_acks(inner, recovery, spec);

@@ -374,13 +374,16 @@ static int press(struct replay *replay)
 	struct model_volume *volume = replay->volume;
 	int err;
 
-	if (volume->pages.nr * MODEL_PAGE_BYTES < replay->opts.bytes_max || volume->pages.free)
+	if (volume->pending < PENDING_MAX / 2 &&
+	    (volume->pages.nr * MODEL_PAGE_BYTES < replay->opts.bytes_max || volume->pages.free))
 		return 0;
 	replay->pressed++;
 	err = model_write_back(volume, volume->pending / 2);
 	if (err)
 		return err;
-	return volume->pages.free ? 0 : -EFBIG;
+	if (volume->pages.free || volume->pages.nr * MODEL_PAGE_BYTES < replay->opts.bytes_max)
+		return 0;
+	return -EFBIG;
 }
 
 static int write_bytes(struct replay *replay, struct model_inode *inode, uint64_t off,
