@@ -428,12 +428,13 @@ static void reset(int fd)
 
 void a_reset_ends_the_relay_and_says_on_which_side(void **state)
 {
-	struct sl_relay_pool *pool = make_pool(NULL);
+	struct sl_relay_pool *pool;
 	struct joint joint;
 
 	(void)state;
 	if (net_on_sim())
 		SKIP("resets of the simulator strike in the tests of links");
+	pool = make_pool(NULL);
 	prepare(&joint);
 	begin(&joint, pool);
 	net_quiesce();
