@@ -28,7 +28,7 @@ static void try_scratch(struct probe *probe)
 		check_skip(check, "a raw device is not written to: name a directory for the rest");
 		return;
 	}
-	err = scratch_open(&probe->scratch, &probe->place);
+	err = probe_scratch_open(&probe->scratch, &probe->place);
 	probe->scratch_err = err;
 	if (!err) {
 		check_set(check, CHECK_YES, "%u KiB, nameless, gone with this process",
@@ -166,7 +166,7 @@ int probe_main(int argc, char **argv)
 		code = cli_fail_errno(path, err, NULL);
 	else
 		code = run(probe, &options);
-	scratch_close(&probe->scratch);
+	probe_scratch_close(&probe->scratch);
 	place_close(&probe->place);
 	free(probe);
 	return code;

@@ -37,7 +37,7 @@ static void try_looking(struct probe *probe)
 static void try_drop(struct probe *probe)
 {
 	struct check *check = check_add(&probe->checks, "cache.drop", "POSIX_FADV_DONTNEED evicts");
-	int err = scratch_drop(&probe->scratch);
+	int err = probe_scratch_drop(&probe->scratch);
 	int64_t left = scratch_cached(&probe->scratch, 0, SCRATCH_BYTES);
 
 	if (err < 0)
@@ -58,7 +58,7 @@ static int64_t left_by_absent_buffer(const struct scratch *scratch)
 
 	if (buf == MAP_FAILED)
 		return -ENOMEM;
-	scratch_drop(scratch);
+	probe_scratch_drop(scratch);
 	n = sl_sys_pread(scratch->direct, buf, SCRATCH_CHUNK, 0, 0);
 	munmap(buf, SCRATCH_CHUNK);
 	return n < 0 ? n : scratch_cached(scratch, 0, SCRATCH_BYTES);
@@ -72,7 +72,7 @@ static void try_after_direct(struct probe *probe)
 	int64_t aligned, absent;
 	ssize_t n = scratch->direct;
 
-	scratch_drop(scratch);
+	probe_scratch_drop(scratch);
 	if (n >= 0)
 		n = sl_sys_pread(scratch->direct, scratch->buf, SCRATCH_CHUNK, 0, 0);
 	if (n < 0) {
@@ -113,7 +113,7 @@ static void try_dontcache_read(struct probe *probe)
 	ssize_t n;
 	int64_t left;
 
-	scratch_drop(scratch);
+	probe_scratch_drop(scratch);
 	n = sl_sys_pread(scratch->fd, scratch->buf, SCRATCH_CHUNK, 0, SL_RWF_DONTCACHE);
 	if (n < 0) {
 		check_result(check, n);
@@ -133,7 +133,7 @@ static int64_t left_by_write(const struct scratch *scratch, uint64_t off)
 {
 	ssize_t n;
 
-	scratch_drop(scratch);
+	probe_scratch_drop(scratch);
 	scratch_pattern(scratch->buf, SCRATCH_CHUNK, off, 0);
 	n = sl_sys_pwrite(scratch->fd, scratch->buf, SCRATCH_CHUNK, (int64_t)off, SL_RWF_DONTCACHE);
 	if (n < 0)
@@ -170,10 +170,10 @@ static void try_nowait(struct probe *probe)
 	struct scratch *scratch = &probe->scratch;
 	ssize_t warm, cold;
 
-	scratch_drop(scratch);
+	probe_scratch_drop(scratch);
 	sl_sys_pread(scratch->fd, scratch->buf, SCRATCH_PAGE, 0, 0);
 	warm = sl_sys_pread(scratch->fd, scratch->buf, SCRATCH_PAGE, 0, SL_RWF_NOWAIT);
-	scratch_drop(scratch);
+	probe_scratch_drop(scratch);
 	cold = sl_sys_pread(scratch->fd, scratch->buf, SCRATCH_PAGE, 0, SL_RWF_NOWAIT);
 	check_say(check, "cached: %s; uncached: %s", warm >= 0 ? "served" : check_errname(warm),
 		  cold >= 0 ? "served" : check_errname(cold));

@@ -78,7 +78,7 @@ static int nowait_read_proves(const struct scratch *scratch, struct check *check
 {
 	ssize_t n;
 
-	if (scratch_drop(scratch) < 0 || scratch_cached(scratch, 0, SCRATCH_PAGE) != 0) {
+	if (probe_scratch_drop(scratch) < 0 || scratch_cached(scratch, 0, SCRATCH_PAGE) != 0) {
 		check_say(check, "B: not tried, the page cannot be evicted");
 		return 0;
 	}
@@ -98,7 +98,7 @@ static ssize_t read_twice(const struct scratch *scratch, struct check *check, in
 	ssize_t n;
 	int64_t before, after, by_mincore;
 
-	scratch_drop(scratch);
+	probe_scratch_drop(scratch);
 	memset(scratch->buf, 0, SCRATCH_CHUNK);
 	n = sl_sys_pread(scratch->direct, scratch->buf, SCRATCH_CHUNK, 0, 0);
 	if (n < 0)
@@ -179,7 +179,7 @@ static bool nowait_write_proves(const struct scratch *scratch, struct check *che
 {
 	ssize_t n;
 
-	scratch_drop(scratch);
+	probe_scratch_drop(scratch);
 	scratch_pattern(scratch->buf, SCRATCH_PAGE, 0, 0);
 	n = sl_sys_pwrite(scratch->direct, scratch->buf, SCRATCH_PAGE, 0, SL_RWF_NOWAIT);
 	check_say(check, "F: RWF_NOWAIT write: %s", n >= 0 ? "done" : check_errno(n));

@@ -59,7 +59,7 @@ static int fill(struct scratch *scratch)
 	return fsync(scratch->fd) < 0 ? -errno : 0;
 }
 
-int scratch_open(struct scratch *scratch, const struct place *place)
+int probe_scratch_open(struct scratch *scratch, const struct place *place)
 {
 	int err;
 
@@ -73,14 +73,14 @@ int scratch_open(struct scratch *scratch, const struct place *place)
 	scratch->fd = place_scratch(place);
 	err = scratch->fd < 0 ? scratch->fd : fill(scratch);
 	if (err < 0) {
-		scratch_close(scratch);
+		probe_scratch_close(scratch);
 		return err;
 	}
 	scratch->direct = place_reopen(scratch->fd, O_RDWR | O_DIRECT);
 	return 0;
 }
 
-void scratch_close(struct scratch *scratch)
+void probe_scratch_close(struct scratch *scratch)
 {
 	if (!scratch->buf)
 		return;
@@ -92,7 +92,7 @@ void scratch_close(struct scratch *scratch)
 	*scratch = (struct scratch){ 0 };
 }
 
-int scratch_drop(const struct scratch *scratch)
+int probe_scratch_drop(const struct scratch *scratch)
 {
 	if (fdatasync(scratch->fd) < 0)
 		return -errno;

@@ -28,10 +28,10 @@ struct scratch {
 };
 
 /* Make it, SCRATCH_BYTES long, synced. Returns 0, or -errno; then it owns nothing. */
-int scratch_open(struct scratch *scratch, const struct place *place);
+int probe_scratch_open(struct scratch *scratch, const struct place *place);
 
 /* Takes a zeroed one too. */
-void scratch_close(struct scratch *scratch);
+void probe_scratch_close(struct scratch *scratch);
 
 /* Fill memory with the pattern of a file offset (a multiple of 8). */
 void scratch_pattern(unsigned char *buf, size_t len, uint64_t off, uint64_t seed);
@@ -40,7 +40,7 @@ void scratch_pattern(unsigned char *buf, size_t len, uint64_t off, uint64_t seed
 bool scratch_matches(const unsigned char *buf, size_t len, uint64_t off, uint64_t seed);
 
 /* Write back and drop the cached pages. Returns 0 or -errno. */
-int scratch_drop(const struct scratch *scratch);
+int probe_scratch_drop(const struct scratch *scratch);
 
 /* Cached pages of a range by cachestat(2), or -errno. */
 int64_t scratch_cachestat(const struct scratch *scratch, uint64_t off, size_t len);

@@ -203,9 +203,8 @@ const struct program programs_of_names[] = {
 	  check_replaced, IN_ALL, NULL },
 	{ "02-rename", "a file gets its name before its bytes are durable", prepare_nothing,
 	  rename_before_sync, check_created, IN_ALL, NULL },
-	/* ext4 writes the data of a file that replaces another. */
 	{ "02-replace", "a file replaces another before its bytes are durable", prepare_config,
-	  rename_before_sync, check_replaced, IN_POSIX | IN_XFS | IN_BTRFS, NULL },
+	  rename_before_sync, check_replaced, IN_ALL, NULL },
 	{ "03-directory", "a rename is acknowledged without a sync of the directory",
 	  prepare_config, rename_without_sync_of_dir, check_replaced, IN_ALL, NULL },
 	{ "04-create", "a new file is acknowledged without a sync of the directory",

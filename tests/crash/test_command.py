@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+"""test_command.py: what `sluice crash` takes, tells and leaves behind, and what it does with bad input."""
+import hashlib
+import html.parser
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from crash import Crash, Tap, area, json
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+# Replaces config as one should, and acknowledges; without the last sync it does not.
+SAVE = "echo version=2 >config.tmp; sync config.tmp; mv config.tmp config; sync .; echo saved"
+FORGETS = SAVE.replace("sync .; ", "")
+CHECK = ('acks=$(cat); grep -qx "version=[12]" config || { echo neither; exit 1; }; '
+         'case $acks in *saved*) grep -qx version=2 config || { echo lost version 2; exit 1; };; esac')
+
+
+def config():
+    """A data directory with a config in it."""
+    data = area("data")
+    with open(os.path.join(data, "config"), "w", encoding="utf-8") as file:
+        file.write("version=1\n")
+    return data
+
+
+def test(crash, data, program, *options, check=CHECK, **more):
+    return crash.json("--dir", data, *options, "--check", check, "--", "sh", "-c", f"cd {data}; {program}", **more)
+
+
+def is_fine(code, report):
+    return [] if code == 0 and not report["failing"] and report.get("states") else [f"exit {code}", str(report)]
+
+
+def fails(code, report):
+    return [] if code == 1 and report["failing"] else [f"exit {code}", str(report)]
+
+
+def says(answer, code, *words):
+    text = answer.stdout + answer.stderr
+    return [f"exit {answer.returncode}, not {code}: {text}"] * (answer.returncode != code) + [
+        f"does not say {word}: {text}" for word in words if not re.search(word, text)]
+
+
+def tree(path):
+    """All that is in a directory, with times and content."""
+    found = []
+    for folder, _, names in os.walk(path):
+        for name in [".", *names]:
+            full = os.path.join(folder, name)
+            status = os.lstat(full)
+            content = open(full, "rb").read() if os.path.isfile(full) else b""
+            found.append((full, status.st_mode, status.st_mtime_ns, hashlib.sha1(content).hexdigest()))
+    return sorted(found)
+
+
+def marked(mark):
+    """Processes that have a word in their environment."""
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{number}/environ", "rb") as file:
+                if mark.encode() in file.read() and int(number) != os.getpid():
+                    with open(f"/proc/{number}/cmdline", "rb") as line:
+                        yield f"{number}: {line.read().replace(bytes(1), b' ').decode(errors='replace')}"
+        except OSError:
+            continue
+
+
+def left_behind(mark, scratch):
+    """What a run left: processes (they get a moment to be reaped), mounts, directories."""
+    end = time.monotonic() + 10
+    while (processes := list(marked(mark))) and time.monotonic() < end:
+        time.sleep(0.05)
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        mounts = [line for line in file if scratch in line]
+    return processes + mounts + [f"{scratch} has {name}" for name in os.listdir(scratch)]
+
+
+# -- what it promises -----------------------------------------------------------------------
+
+def check_answers(tap, crash):
+    data = config()
+    before = tree(data)
+    tap.check("a program that syncs all it should is fine", is_fine(*test(crash, data, SAVE)))
+    code, report = test(crash, data, FORGETS)
+    tap.check("one that forgets the directory is not", fails(code, report))
+    first = report["failing"][0] if report["failing"] else {"lost": [], "missing_sync": ""}
+    tap.check("the loss is the name, and nothing else", [] if len(first["lost"]) == 1 and re.match(
+        "(create|rename) /config.tmp", first["lost"][0]) else [str(first)])
+    tap.check("the sync that is missing is named", [] if "fsync of / " in (first["missing_sync"] or "") else [str(first)])
+    tap.check("the data directory is left as it was", [] if tree(data) == before else [str(tree(data))])
+    answer = crash.run("--dir", data, "--check", CHECK, "--", "sh", "-c", f"cd {data}; {FORGETS}")
+    tap.check("the same is told in words", says(answer, 1, "FAILS", "power cut", "lost +(create|rename)", "why it may be",
+                                                  "missing +fsync", "lost version 2", "NOT CRASH SAFE"))
+    answer = crash.run("--check", CHECK, "--", "sh", "-c", FORGETS, cwd=data)
+    tap.check("the current directory is the data directory, without being told", says(answer, 1, "FAILS"))
+    code, report = test(crash, data, FORGETS, "--profile", "ext4")
+    tap.check("ext4 forgets the rename too", fails(code, report))
+    code, report = test(crash, data, SAVE.replace("; echo saved", ""))
+    tap.check("without acknowledgements it warns", [] if code == 0 and any(
+        "acknowledged nothing" in note for note in report["notes"]) else [f"{code}: {report}"])
+
+
+def check_page(tap, crash):
+    """The JSON has the members of its page, and no others."""
+    with open(os.path.join(TOP, "docs", "json", "crash.md"), encoding="utf-8") as file:
+        parts = re.split(r"^#+ ", file.read(), flags=re.M)
+    page = {part.split("\n")[0]: {name for cell in re.findall(r"^\| (`[^|]+) \|", part, re.M)
+                                   for name in re.findall(r"`(\w+)`", cell)} for part in parts}
+    code, report = test(crash, config(), FORGETS, "--mutate")
+    top = page["`sluice crash --json`"]
+    tap.check("the JSON has the members of its page, and no others", sorted(set(report) ^ top))
+    tap.check("so has its recording", sorted(set(report.get("recording", {})) ^ (page["`recording`"] - {"from"})))
+    tap.check("so has a failing state", sorted(set(report["failing"][0]) ^ page["`failing[]`"]) if code == 1 else [str(report)])
+    tap.check("so has a sync", sorted(set(report["syncs"][0]) ^ page["`syncs[]`"]) if report["syncs"] else [str(report)])
+
+
+def check_checker(tap, crash):
+    data = config()
+    same = ('[ "$PWD" = "$SLUICE_STATE" ] || { echo "in $PWD"; exit 1; }; cat >/tmp/$$.acks; '
+            'cmp /tmp/$$.acks "$SLUICE_ACKS"; code=$?; rm /tmp/$$.acks; exit $code')
+    tap.check("a checker stands in the state and has the acknowledgements twice", is_fine(
+        *test(crash, data, SAVE, check=same)))
+    for name, check, verdict in (("hangs", "sleep 1000", "no answer"), ("crashes", "kill -SEGV $$", "SEGV"),
+                                 ("exits", "exit 7", "7")):
+        code, report = test(crash, data, SAVE, "--check-timeout", "200ms", "--budget", "3", check=check)
+        found = [failure["verdict"] for failure in report["failing"]]
+        tap.check(f"a checker that {name} is a failing state, and said to",
+                  [] if code == 1 and any(verdict in text for text in found) else [f"{code}: {report}"])
+    scratch, mark = area("scratch"), f"SLUICE_LEAK={os.getpid()}"
+    env = {**os.environ, "TMPDIR": scratch, "SLUICE_LEAK": str(os.getpid())}
+    code, report = test(crash, data, SAVE, "--budget", "5", check="sleep 1000 & setsid sleep 1000 & exit 0", env=env)
+    tap.check("a checker that leaves processes behind leaves none", is_fine(code, report) + left_behind(mark, scratch))
+
+
+def check_acks(tap, crash):
+    for name, how in (("the file of the environment", 'echo saved >>"$SLUICE_CRASH_ACK"'),
+                      ("the magic path", "echo saved >>.sluice/ack")):
+        code, report = test(crash, config(), FORGETS.replace("echo saved", how))
+        tap.check(f"{name} takes acknowledgements", fails(code, report))
+    code, report = test(crash, config(), FORGETS, "--acks", "path")
+    tap.check("printed lines are none if so asked", [] if code == 0 and report["recording"]["acks"] == 0 else [str(report)])
+
+
+def check_mutate(tap, crash):
+    twice = SAVE.replace("sync config.tmp", "sync config.tmp; sync config.tmp")
+    code, report = test(crash, config(), twice, "--mutate")
+    verdicts = [sync["verdict"] for sync in report["syncs"]]
+    tap.check("of two syncs in a row neither is needed, of the others each is",
+              [] if code == 0 and verdicts == ["redundant or untested"] * 2 + ["necessary"] else [str(report)])
+
+
+def check_again(tap, crash):
+    data, kept = config(), area("kept")
+    trace = os.path.join(kept, "trace")
+    code, report = test(crash, data, FORGETS, "--keep", kept)
+    failing = report["failing"][0] if report["failing"] else {"id": "none", "kept": None}
+    found = failing["kept"] and [os.path.join(folder, name) for folder, _, names in os.walk(failing["kept"])
+                                 for name in names if name == "config"]
+    tap.check("a failing state is kept", [] if found and "version=1" in open(found[0], encoding="utf-8").read() else [str(failing)])
+    again, second = crash.json("--dir", data, "--from", trace, "--check", CHECK)
+    tap.check("a recording that was kept gives the same answer", [] if again == code and [f["id"] for f in second[
+        "failing"]] == [f["id"] for f in report["failing"]] else [str(second)])
+    into = area("into") + "/state"
+    answer = crash.run("--dir", data, "--from", trace, "--keep", kept, "--replay", failing["id"], "--into", into,
+                       "--check", CHECK)
+    tap.check("a state is made again, and fails again", says(answer, 1, "lost version 2", "it fails"))
+    tap.check("it is the state", [] if open(into + "/config", encoding="utf-8").read() == "version=1\n" else [into])
+    answer = crash.run("--dir", data, "--from", trace, "--replay", "posix-999999-min", "--into", into + "2")
+    tap.check("an id of another recording is refused", says(answer, 2, "no state of this recording"))
+    answer = crash.run("--dir", data, "--trace", trace, "--check", "true", "--", "true")
+    tap.check("a recording is not written over", says(answer, 2, "there already"))
+    for name, content, code in (("empty", b"", 2), ("foreign", b"hello, world\n" * 100, 2),
+                                ("damaged", None, 4)):
+        bad = os.path.join(kept, name)
+        with open(trace, "rb") as file:
+            whole = bytearray(file.read())
+        whole[len(whole) // 2] ^= 0xFF
+        with open(bad, "wb") as file:
+            file.write(whole if content is None else content)
+        answer = crash.run("--dir", data, "--from", bad, "--check", "true")
+        tap.check(f"a recording that is {name} is refused", says(answer, code, name + "|no recording"))
+
+
+class Page(html.parser.HTMLParser):
+    """Finds tags that are not closed, and what a page would load from elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.problems, self.text = [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("script", "link", "img", "iframe") or any("http" in (value or "") for _, value in attrs):
+            self.problems.append(f"loads something: {tag} {attrs}")
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f"</{tag}> closes another")
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def check_html(tap, crash):
+    data, page = config(), area("page") + "/report.html"
+    strange = "touch '<b>&\"x'; sync .; " + FORGETS
+    code, report = test(crash, data, strange, "--html", page, "--mutate")
+    with open(page, encoding="utf-8") as file:
+        content = file.read()
+    parser = Page()
+    parser.feed(content)
+    tap.check("the page is well-formed and loads nothing", parser.problems + [f"open: {tag}" for tag in parser.open])
+    wanted = ["Not crash safe", "lost in state 1", "the power is cut", "necessary", "<b>&\"x", "saved", "fsync of /"]
+    wanted += [failure["id"] for failure in report["failing"]]
+    tap.check("it has the states, the operations and the syncs", [f"no {text}" for text in wanted if text not in parser.text])
+    tap.check("it is light and dark", [] if "prefers-color-scheme:dark" in content else ["not dark"])
+    answer = crash.run("--dir", data, "--check", "true", "--html", "/nonexistent/x", "--", "true")
+    tap.check("a page that cannot be written is said", says(answer, 2, "/nonexistent/x"))
+
+
+def check_recover(tap, crash, program):
+    data = area("data")
+    for variant, judge in (("fixed", is_fine), ("bad", fails)):
+        subprocess.run([program, "prepare-" + variant, "06-tail", data], check=True)
+        code, report = crash.json("--dir", data, "--recover", "--budget", "400", "--check",
+                                  f"exec {program} check-{variant} 06-tail .", "--", program, variant, "06-tail", data)
+        problems = judge(code, report)
+        if variant == "fixed" and not report.get("recovered"):
+            problems.append("no recovery was crashed")
+        tap.check(f"crashes during recovery, {variant}", problems)
+        shutil.rmtree(data)
+        os.mkdir(data)
+
+
+def check_log(tap, crash, program):
+    for profile in ("posix", "ext4", "btrfs"):
+        data = area("data")
+        code, report = crash.json("--dir", data, "--profile", profile, "--budget", "1500", "--check",
+                                  f"exec {program} check log", "--", program, "write", data + "/log", "4")
+        acks = report.get("recording", {}).get("acks")
+        tap.check(f"a log of the library loses nothing, {profile}", is_fine(code, report) + [f"{acks} acks"] * (acks != 4))
+
+
+# -- programs that misbehave ----------------------------------------------------------------
+
+def check_programs(tap, crash):
+    code, report = test(crash, config(), SAVE + "; exit 3")
+    tap.check("a program that fails is tested, and said to", is_fine(code, report) + [
+        str(report["notes"])] * (not any("exited with 3" in note for note in report["notes"])))
+    code, report = test(crash, config(), FORGETS + "; kill -9 $$")
+    tap.check("one that is killed, too", fails(code, report))
+    late = f"(sleep 0.3; {FORGETS}) & exit 0"
+    tap.check("what it left running is waited for", fails(*test(crash, config(), late)))
+    daemon = f"setsid sh -c '(sleep 0.3; {FORGETS}) & exit 0'"
+    tap.check("a daemon too", fails(*test(crash, config(), daemon)))
+    code, report = test(crash, config(), SAVE + "; sleep 1000", "--timeout", "1s")
+    tap.check("one that does not end is ended", is_fine(code, report) + [
+        str(report["notes"])] * (not any("in time" in note for note in report["notes"])))
+    fill = "head -c 9M /dev/zero >big || rm big; " + SAVE
+    code, report = test(crash, config(), fill, "--limit", "4M")
+    tap.check("one that fills the disk is told that it is full", is_fine(code, report) + [
+        str(report["notes"])] * (not any("full" in note for note in report["notes"])))
+    code, report = test(crash, config(), "head -c 200M /dev/zero >big; rm big; " + SAVE, "--budget", "3s")
+    tap.check("one that writes much is tested for as long as was asked", is_fine(code, report) + [
+        f"{report['seconds']} s"] * (not report["seconds"] < 100))
+    code, report = test(crash, config(), "exit 0", check="true")
+    tap.check("one that does nothing is said to", [] if code == 0 and any(
+        "did nothing" in note for note in report["notes"]) else [str(report)])
+
+
+def check_usage(tap, crash):
+    data = config()
+    for words, code, text in (
+            (["--check", "true"], 2, "COMMAND"), (["--", "true"], 2, "checker"),
+            (["--check", "true", "--check-so", "a:b", "--", "true"], 2, "one of them"),
+            (["--profile", "fat", "--check", "true", "--", "true"], 2, "posix, ext4"),
+            (["--budget", "0", "--check", "true", "--", "true"], 2, "budget"),
+            (["--budget", "ten", "--check", "true", "--", "true"], 2, "budget"),
+            (["--classes", "all", "--check", "true", "--", "true"], 2, "prefix"),
+            (["--sector", "1000", "--check", "true", "--", "true"], 2, "512 or 4096"),
+            (["--fault", "sync:1", "--check", "true", "--", "true"], 2, "sync:1:EIO"),
+            (["--fault", "read:1:ENOSPC", "--check", "true", "--", "true"], 2, "fault"),
+            (["--recorder", "ptrace", "--check", "true", "--", "true"], 2, "fuse"),
+            (["--checker", "oracle", "--", "true"], 2, "sqlite3"), (["--checker", "sqlite3", "--", "true"], 2, "file"),
+            (["--check-so", "/nonexistent.so:f", "--", "true"], 2, "nonexistent"),
+            (["--recover", "--check-so", "a:b", "--", "true"], 2, "--check"),
+            (["--replay", "x"], 2, "--from"), (["--from", "x", "--check", "true", "--", "true"], 2, "COMMAND"),
+            (["--from", "/nonexistent", "--check", "true"], 2, "No such file"),
+            (["--check", "true", "--", "/nonexistent/program"], 2, "nonexistent"),
+            (["calibrate", "fat"], 2, "ext4")):
+        where = [] if words[0] == "calibrate" else ["--dir", data]
+        tap.check(f"wrong usage: {' '.join(words)}", says(crash.run(*words[:1], *where, *words[1:]) if not where else
+                                                             crash.run(*where, *words), code, text))
+    for path, text in ((data + "/config", "no directory"), (data + "/none", "No such file")):
+        tap.check(f"a data directory that is none: {text}", says(crash.run("--dir", path, "--check", "true", "--", "true"), 2, text))
+    answer = crash.run("--dir", data, "--checker", "redis", "--", "true", env={**os.environ, "PATH": "/nonexistent"})
+    tap.check("a checker whose tools are missing says which package has them", says(answer, 3, "apt-get install redis"))
+
+
+def check_nobody(tap, crash):
+    """A user without rights, for whom /dev/fuse may be closed and directories unreadable."""
+    if os.geteuid() != 0:
+        tap.skip("as nobody", "only root can become nobody")
+        return
+    data = config()
+    for path in (data, os.path.dirname(data)):
+        os.chown(path, 65534, 65534)
+    os.chown(data + "/config", 65534, 65534)
+    nobody = {"user": 65534, "group": 65534, "extra_groups": [],
+              "env": {**os.environ, "TMPDIR": os.path.dirname(data), "HOME": "/"}}
+    code, report = test(crash, data, FORGETS, **nobody)
+    if code == 3:
+        tap.check("where nothing may record it says what is missing", [] if re.search(
+            "fuse|namespace|seccomp", report["error"]) else [report["error"]])
+    else:
+        tap.check("nobody finds the bug, too", fails(code, report))
+    os.chmod(data, 0)
+    tap.check("a directory that may not be read is said", says(crash.run(
+        "--dir", data, "--check", "true", "--", "true", **nobody), 3, "Permission denied"))
+
+
+# -- the terminal, and signals --------------------------------------------------------------
+
+def check_progress(tap, crash):
+    data = config()
+    leader, follower = pty.openpty()
+    program = subprocess.Popen([crash.path, "crash", "--dir", data, "--check", "sleep 0.02", "--budget", "100", "--",
+                                "sh", "-c", f"cd {data}; {SAVE}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=follower, env={**os.environ, "TERM": "xterm"})
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(leader)
+    program.wait(timeout=100)
+    tap.check("a terminal shows how far it is", [] if b"explore: " in shown and b"failing" in shown else [repr(shown)])
+
+
+def interrupt(crash, number, program, check):
+    """Sends a signal to a run once it has begun: how it ended, what it printed, what it left."""
+    scratch = area("scratch")
+    data, mark, begun = config(), f"SLUICE_MARK={scratch}", area("begun") + "/now"
+    env = {**os.environ, "TMPDIR": scratch, "SLUICE_MARK": scratch, "BEGUN": begun}
+    run = subprocess.Popen([crash.path, "crash", "--json", "--dir", data, "--budget", "100000", "--check", check, "--",
+                            "sh", "-c", f"cd {data}; {program}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True, env=env, start_new_session=True)
+    end = time.monotonic() + 60
+    while not os.path.exists(begun) and run.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    if number == signal.SIGINT:
+        os.killpg(run.pid, number)  # as a terminal does
+    else:
+        run.send_signal(number)
+    output = run.communicate(timeout=100)
+    problems = left_behind(mark, scratch)
+    return problems + [f"ended with {run.returncode}: {output}"] * (run.returncode != -number), output[0]
+
+
+def check_signals(tap, crash):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        problems, _ = interrupt(crash, number, 'touch "$BEGUN"; sleep 1000', "true")
+        tap.check(f"{number.name} while it records leaves nothing behind", problems)
+        problems, output = interrupt(crash, number, SAVE, 'touch "$BEGUN"; sleep 0.3')
+        tap.check(f"{number.name} while it explores leaves nothing behind", problems)
+    try:
+        told = json.loads(output)
+        tap.check("what is known by then is told", [] if told["stopped"] and told["distinct"] else [output])
+    except ValueError:
+        tap.check("what is known by then is told", [output])
+
+
+def main():
+    tap, crash = Tap(), Crash(sys.argv[1])
+    program, log = os.path.abspath(sys.argv[2]), os.path.abspath(sys.argv[3])
+    check_usage(tap, crash)
+    refusal = crash.refusal()
+    checks = (check_answers, check_page, check_checker, check_acks, check_mutate, check_again, check_html, check_programs,
+              check_nobody, check_progress, check_signals)
+    for check in checks:
+        if refusal:
+            tap.skip(check.__name__.replace("check_", "a run: "), refusal)
+        else:
+            check(tap, crash)
+    if not refusal:
+        check_recover(tap, crash, program)
+        check_log(tap, crash, log)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()

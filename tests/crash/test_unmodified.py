@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""test_unmodified.py: real programs from Debian's packages: what they lose when they are set so, and nothing else."""
+import os
+import shutil
+import subprocess
+import sys
+
+from crash import Crash, Tap, area
+
+GIT = {**os.environ, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
+       "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
+
+
+def missing(*tools):
+    """What is not installed, as a reason to skip, or None."""
+    lacking = [tool for tool in tools if not shutil.which(tool)]
+    return f"not installed: {', '.join(lacking)}" if lacking else None
+
+
+def outputs(report):
+    return [failure["checker_output"] for failure in report["failing"]]
+
+
+def clean(code, report):
+    return [] if code == 0 and not report["failing"] else [f"exit {code}", str(report.get("error", "")), *map(str, report["failing"])]
+
+
+def loses(code, report, *words):
+    """Some state fails, and its checker says one of the words."""
+    if code == 1 and any(word in text for text in outputs(report) for word in words):
+        return []
+    return [f"exit {code}, none says {words}", str(report.get("error", "")), *outputs(report)]
+
+
+# -- sqlite ---------------------------------------------------------------------------------
+
+def sqlite(crash, journal, synchronous, profile):
+    """Two transactions, each acknowledged by a query that must then have an answer."""
+    data = area()
+    path = os.path.join(data, "db")
+    subprocess.run(["sqlite3", path, f"PRAGMA journal_mode={journal}; CREATE TABLE t(id, text);"], check=True,
+                   stdout=subprocess.DEVNULL)
+    script = f"PRAGMA synchronous={synchronous};\n"
+    for number in (1, 2):
+        script += (f"INSERT INTO t VALUES({number}, hex(zeroblob(700)));\n"
+                   f"SELECT 'SELECT count(*) FROM t WHERE id={number}';\n")
+    return crash.json("--dir", data, "--profile", profile, "--checker", "sqlite3:db", "--classes",
+                      "prefix,omit1,min", "--budget", "400", "--",
+                      "stdbuf", "-oL", "sqlite3", "-batch", path, script)
+
+
+def check_sqlite(tap, crash):
+    reason = missing("sqlite3", "stdbuf")
+    table = [
+        ("DELETE", "FULL", "posix", True), ("DELETE", "EXTRA", "posix", False), ("WAL", "FULL", "posix", False),
+        ("WAL", "NORMAL", "posix", True), ("DELETE", "OFF", "posix", True), ("DELETE", "EXTRA", "ext4", False),
+    ]
+    for journal, synchronous, profile, bad in table:
+        sentence = f"sqlite {journal}, {synchronous}, {profile}: "
+        sentence += "an acknowledged transaction is lost" if bad else "nothing is lost"
+        if reason:
+            tap.skip(sentence, reason)
+            continue
+        answer = sqlite(crash, journal, synchronous, profile)
+        words = ("acknowledged", "integrity_check", "malformed") if synchronous == "OFF" else ("acknowledged",)
+        tap.check(sentence, loses(*answer, *words) if bad else clean(*answer))
+
+
+# -- git ------------------------------------------------------------------------------------
+
+def git(crash, profile, *settings):
+    """A commit, acknowledged by its name."""
+    data = area()
+
+    def run(*words):
+        subprocess.run(["git", "-C", data, *words], check=True, env=GIT, stdout=subprocess.DEVNULL)
+
+    run("init", "-q")
+    for setting in ("gc.auto=0", "maintenance.auto=false", *settings):
+        run("config", *setting.split("="))
+    for number in (1, 2):
+        with open(os.path.join(data, "file"), "w", encoding="utf-8") as file:
+            file.write(f"version {number}\n" * 100)
+        run("add", "file")
+        if number == 1:
+            run("commit", "-q", "-m", "first")
+    subprocess.run(["sync", "-f", data], check=True)
+    return crash.json("--dir", data, "--profile", profile, "--checker", "git", "--budget", "250", "--", "sh", "-c",
+                      f"git -C {data} commit -q -m second && git -C {data} rev-parse HEAD", env=GIT)
+
+
+def check_git(tap, crash):
+    broken = ("corrupt", "is empty", "unable to", "missing", "bad object")
+    for profile in ("posix", "ext4", "xfs"):
+        answer = git(crash, profile)
+        tap.check(f"git as it is set, {profile}: an object of an acknowledged commit is broken", loses(*answer, *broken))
+    code, report = git(crash, "ext4", "core.fsync=all")
+    torn = [text for text in outputs(report) if any(word in text for word in ("corrupt", "is empty"))]
+    tap.check("git with core.fsync=all, ext4: no object is broken", torn if code in (0, 1) else [str(report)])
+    tap.check("git with core.fsync=all, ext4: the ref's new name is not made durable",
+              loses(code, report, "acknowledged"))
+
+
+# -- stores of keys and values --------------------------------------------------------------
+
+REDIS = """
+box=$(mktemp -d); trap 'rm -rf "$box"' EXIT
+ln -s "$(command -v redis-check-rdb)" "$box/redis-server"
+"$box/redis-server" --dir "$1" --port 0 --unixsocket "$box/s" --save '' --appendonly yes --appendfsync "$2" \
+	--daemonize no --logfile '' >"$box/log" 2>&1 &
+server=$!
+until [ "$(redis-cli -s "$box/s" ping 2>/dev/null)" = PONG ]; do
+	kill -0 $server || { cat "$box/log" >&2; exit 1; }; sleep 0.02
+done
+for key in $3; do
+	[ "$(redis-cli -s "$box/s" set $key value-$key)" = OK ] && echo "$key value-$key"
+done
+redis-cli -s "$box/s" shutdown nosave >&2
+wait $server
+"""
+
+PLYVEL = """
+import sys, plyvel
+db = plyvel.DB(sys.argv[1], create_if_missing=True)
+for key in sys.argv[3].split():
+    db.put(key.encode(), b'value-' + key.encode(), sync=sys.argv[2] == 'sync')
+    print(key, 'value-' + key, flush=True)
+db.close()
+"""
+
+
+def redis(crash, fsync, profile):
+    data = area()
+    subprocess.run(["sh", "-c", REDIS, "sh", data, "always", "old"], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    return crash.json("--dir", data, "--profile", profile, "--checker", "redis", "--budget", "150", "--", "sh", "-c", REDIS, "sh", data,
+                      fsync, "a b")
+
+
+def lmdb(crash):
+    data = area()
+
+    def load(key):
+        return (f"printf '%s\\n' VERSION=3 format=print type=btree HEADER=END ' {key}' ' value-{key}' DATA=END |"
+                f" mdb_load -f /dev/stdin {data} && echo {key} value-{key}")
+
+    subprocess.run(["sh", "-c", load("old")], check=True, stdout=subprocess.DEVNULL)
+    return crash.json("--dir", data, "--checker", "lmdb", "--budget", "600", "--", "sh", "-c",
+                      load("a") + "; " + load("b"))
+
+
+def leveldb(crash, python, sync):
+    data = area()
+    subprocess.run([python, "-c", PLYVEL, data, "sync", "old"], check=True, stdout=subprocess.DEVNULL)
+    return crash.json("--dir", data, "--checker", "leveldb", "--budget", "120", "--", python, "-c", PLYVEL, data, sync,
+                      "a b")
+
+
+def python_with_plyvel():
+    for python in ("python3", "/usr/bin/python3"):
+        if subprocess.run([python, "-c", "import plyvel"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return python
+    return None
+
+
+def check_stores(tap, crash):
+    reason, python = missing("redis-check-rdb", "redis-cli"), python_with_plyvel()
+    table = [
+        # Bytes of the size that are not there yet read as zeros, and the server refuses to start with them.
+        ("always", "posix", "Bad file format"), ("always", "xfs", None), ("everysec", "xfs", "acknowledged"),
+    ]
+    for fsync, profile, word in table:
+        sentence = f"redis, appendfsync {fsync}, {profile}: " + (f"a state says '{word}'" if word else "nothing is lost")
+        if reason:
+            tap.skip(sentence, reason)
+            continue
+        answer = redis(crash, fsync, profile)
+        tap.check(sentence, loses(*answer, word) if word else clean(*answer))
+    if missing("mdb_load", "mdb_dump"):
+        tap.skip("lmdb: nothing is lost", missing("mdb_load", "mdb_dump"))
+    else:
+        tap.check("lmdb: nothing is lost", clean(*lmdb(crash)))
+    for sync, bad in (("sync", False), ("nosync", True)):
+        sentence = f"leveldb, {sync}: " + ("an acknowledged key is lost" if bad else "nothing is lost")
+        if not python:
+            tap.skip(sentence, "not installed: plyvel for python3")
+            continue
+        answer = leveldb(crash, python, sync)
+        tap.check(sentence, loses(*answer, "acknowledged") if bad else clean(*answer))
+
+
+def main():
+    tap, crash, name = Tap(), Crash(sys.argv[1]), sys.argv[2]
+    refusal = crash.refusal()
+    if refusal:
+        tap.skip(f"{name}, unmodified", refusal)
+    else:
+        {"sqlite": check_sqlite, "git": check_git, "stores": check_stores}[name](tap, crash)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()

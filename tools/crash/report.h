@@ -1,0 +1,45 @@
+/* report.h: what a crash test has found, told as text, as JSON and as a page. */
+#ifndef SLUICE_TOOLS_CRASH_REPORT_H
+#define SLUICE_TOOLS_CRASH_REPORT_H
+
+#include "crash/explore.h"
+#include "crash/record.h"
+#include "crash/trace.h"
+#include "crash/words.h"
+#include "tools/crash/setting.h"
+
+#define REPORT_WARNINGS_MAX 64
+
+struct crash_report {
+	const struct crash_setting *setting;
+	const struct crash_trace *trace;
+	const struct crash_words *words;
+	const struct crash_record_report *record; /* NULL: the recording was read */
+	const struct crash_result *result;
+	char *warnings[REPORT_WARNINGS_MAX]; /* a sentence each */
+	uint32_t nr_warnings;
+	uint64_t nr_ops; /* done by the program: base and notes are not */
+	uint64_t nr_syncs;
+};
+
+/* Counts, and gathers what limits the answer. trace, words, record, result and setting are set. */
+int crash_report_begin(struct crash_report *report);
+void crash_report_end(struct crash_report *report);
+
+/* "killed by SIGKILL", "exited with 3"; "" when it went well. */
+const char *crash_report_status(const struct crash_report *report, char *buf, size_t bytes);
+/* Whether a seq is among those a failure lost. */
+bool crash_report_has_lost(const struct crash_failure *failure, uint64_t seq);
+/* The line to type that makes a state again; "" when there is no recording to make it from. */
+const char *crash_report_replay(const struct crash_report *report, const char *id, char *buf,
+				size_t bytes);
+/* What the program was started as, in one line. */
+const char *crash_report_command(const struct crash_report *report, char *buf, size_t bytes);
+
+void crash_report_text(const struct crash_report *report);
+/* An exit code. */
+int crash_report_json(const struct crash_report *report);
+/* An exit code, after it was said what is wrong. */
+int crash_report_html(const struct crash_report *report, const char *path);
+
+#endif

@@ -1,0 +1,19 @@
+/* session.h: one crash test from the recording to the report, and what a signal does to it. */
+#ifndef SLUICE_TOOLS_CRASH_SESSION_H
+#define SLUICE_TOOLS_CRASH_SESSION_H
+
+#include "tools/crash/setting.h"
+
+/* From here on SIGINT, SIGTERM and SIGHUP are noted, so that everything can be put away first. */
+void session_catch_signals(void);
+/* Not 0 once a signal came: which. */
+const volatile int *session_stop(void);
+/* Ends the process by the signal that came, if one did; else hands the exit code back. */
+int session_leave(int code);
+
+/* Records or reads, explores, reports: an exit code. */
+int session_run(const struct crash_setting *setting);
+/* Makes one state again, and checks it if there is a checker: an exit code. */
+int session_replay(const struct crash_setting *setting);
+
+#endif
