@@ -44,7 +44,7 @@ static uint64_t processors(void)
 
 	if (nr < 1)
 		return 1;
-	return nr < SERVE_WORKERS_MAX ? (uint64_t)nr : SERVE_WORKERS_MAX;
+	return nr < SERVER_WORKERS_MAX ? (uint64_t)nr : SERVER_WORKERS_MAX;
 }
 
 static const char notes[] =
@@ -100,7 +100,7 @@ int serve_main(int argc, char **argv)
 		{ "unconfined", CLI_FLAG, &config.unconfined, NULL,
 		  "do without Landlock and seccomp" },
 		{ "workers", CLI_COUNT, &config.workers, "N",
-		  "threads, each with a ring [one per processor]", 1, SERVE_WORKERS_MAX },
+		  "threads, each with a ring [one per processor]", 1, SERVER_WORKERS_MAX },
 		{ "max-connections", CLI_COUNT, &config.connections_max, "N",
 		  "connections at a time [10000]", 1, 1000000 },
 		{ "max-per-client", CLI_COUNT, &config.client_max, "N",

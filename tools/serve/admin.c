@@ -5,39 +5,10 @@
 
 #include "tools/serve/answer.h"
 #include "tools/serve/server.h"
+#include "tools/server/metrics.h"
 
 #define METRICS_BYTES 65536
 #define PREFIX	      "sluice_serve_"
-
-struct metric {
-	const char *name;
-	const char *type;
-	const char *help;
-	uint64_t value;
-};
-
-static void put_head(struct serve_writer *out, const struct metric *metric)
-{
-	serve_put_string(out, "# HELP " PREFIX);
-	serve_put_string(out, metric->name);
-	serve_put(out, " ", 1);
-	serve_put_string(out, metric->help);
-	serve_put_string(out, "\n# TYPE " PREFIX);
-	serve_put_string(out, metric->name);
-	serve_put(out, " ", 1);
-	serve_put_string(out, metric->type);
-	serve_put(out, "\n", 1);
-}
-
-static void put_metric(struct serve_writer *out, const struct metric *metric)
-{
-	put_head(out, metric);
-	serve_put_string(out, PREFIX);
-	serve_put_string(out, metric->name);
-	serve_put(out, " ", 1);
-	serve_put_number(out, metric->value);
-	serve_put(out, "\n", 1);
-}
 
 /* The sum over all workers of the counter at an offset. */
 static uint64_t sum(const struct serve_server *server, size_t offset)
@@ -45,37 +16,48 @@ static uint64_t sum(const struct serve_server *server, size_t offset)
 	uint64_t value = 0;
 
 	for (unsigned i = 0; i < server->workers; i++)
-		value += serve_count_read(
+		value += server_count_read(
 			(const uint64_t *)((const char *)&server->worker[i] + offset));
 	return value;
 }
 
 #define SUM(server, member) sum(server, offsetof(struct serve_worker, member))
 
-static void put_counters(struct serve_writer *out, const struct serve_server *server)
+static void put_counters(struct server_writer *out, const struct serve_server *server)
 {
-#define METRIC(member, name, type, help) \
-	put_metric(out, &(struct metric){ name, type, help, SUM(server, counters.member) });
+#define METRIC(member, name, type, help)                                         \
+	server_put_metric(out, &(struct server_metric){ PREFIX name, type, help, \
+							SUM(server, counters.member) });
 	SERVE_COUNTERS(METRIC)
 #undef METRIC
+	server_put_metric(out, &(struct server_metric){ PREFIX "log_lines_total", "counter",
+							"Lines written to the access log",
+							SUM(server, log.lines) });
+	server_put_metric(out,
+			  &(struct server_metric){
+				  PREFIX "log_lines_lost_total", "counter",
+				  "Lines lost, since the log took them too slowly or not at all",
+				  SUM(server, log.lost) });
 }
 
-static void put_statuses(struct serve_writer *out, const struct serve_server *server)
+static void put_statuses(struct server_writer *out, const struct serve_server *server)
 {
-	put_head(out, &(struct metric){ "responses_total", "counter", "Answers by class", 0 });
+	server_put_metric_head(out, &(struct server_metric){ PREFIX "responses_total", "counter",
+							     "Answers by class", 0 });
 	for (unsigned class = 1; class < 6; class ++) {
-		serve_put_string(out, PREFIX "responses_total{class=\"");
-		serve_put_number(out, class);
-		serve_put_string(out, "xx\"} ");
-		serve_put_number(out, SUM(server, counters.status[class]));
-		serve_put(out, "\n", 1);
+		server_put_string(out, PREFIX "responses_total{class=\"");
+		server_put_number(out, class);
+		server_put_string(out, "xx\"} ");
+		server_put_number(out, SUM(server, counters.status[class]));
+		server_put(out, "\n", 1);
 	}
 }
 
-static void put_cache(struct serve_writer *out, const struct serve_server *server)
+static void put_cache(struct server_writer *out, const struct serve_server *server)
 {
-#define CACHE(member, name, type, help) \
-	put_metric(out, &(struct metric){ name, type, help, SUM(server, cache.stats.member) });
+#define CACHE(member, name, type, help)                                          \
+	server_put_metric(out, &(struct server_metric){ PREFIX name, type, help, \
+							SUM(server, cache.stats.member) });
 	CACHE(hits, "cache_hits_total", "counter", "Names answered from the cache of open files")
 	CACHE(misses, "cache_misses_total", "counter", "Names that were not in it")
 	CACHE(stale, "cache_stale_total", "counter", "Names that were looked at again")
@@ -86,7 +68,7 @@ static void put_cache(struct serve_writer *out, const struct serve_server *serve
 }
 
 /* How the bytes of files went out: from the page cache, or read around or into it. */
-static void put_pump(struct serve_writer *out, const struct serve_server *server)
+static void put_pump(struct server_writer *out, const struct serve_server *server)
 {
 	struct sl_sock_pump_stats stats = { 0 };
 
@@ -94,8 +76,9 @@ static void put_pump(struct serve_writer *out, const struct serve_server *server
 		if (server->worker[i].streams.pump)
 			sl_sock_pump_stats(server->worker[i].streams.pump, &stats);
 	}
-#define PUMP(member, name, help) \
-	put_metric(out, &(struct metric){ name "_total", "counter", help, stats.member });
+#define PUMP(member, name, help)                                                               \
+	server_put_metric(out, &(struct server_metric){ PREFIX name "_total", "counter", help, \
+							stats.member });
 	PUMP(memory_bytes, "memory_bytes", "Bytes sent from memory")
 	PUMP(hot_bytes, "hot_bytes", "Bytes sent from the page cache without a copy")
 	PUMP(cold_bytes, "cold_bytes", "Bytes read from files, then sent")
@@ -110,22 +93,24 @@ static void answer_metrics(struct serve_conn *conn, const struct http_request *r
 {
 	const struct serve_server *server = conn->worker->server;
 	char *buf = malloc(METRICS_BYTES);
-	struct serve_writer out;
+	struct server_writer out;
 
 	if (!buf) {
 		serve_answer_status(conn, request, 503, NULL);
 		return;
 	}
-	out = serve_writer(buf, METRICS_BYTES);
+	out = server_writer(buf, METRICS_BYTES);
 	put_counters(&out, server);
 	put_statuses(&out, server);
 	put_cache(&out, server);
 	put_pump(&out, server);
-	put_metric(&out, &(struct metric){ "workers", "gauge", "Worker threads", server->workers });
-	put_metric(&out, &(struct metric){ "reloads_total", "counter", "Reloads done",
-					   __atomic_load_n(&server->reloads, __ATOMIC_RELAXED) });
-	serve_answer_text(conn, request, "text/plain; version=0.0.4; charset=utf-8",
-			  (struct http_text){ buf, (uint32_t)serve_written(&out) });
+	server_put_metric(&out, &(struct server_metric){ PREFIX "workers", "gauge",
+							 "Worker threads", server->workers });
+	server_put_metric(&out, &(struct server_metric){
+					PREFIX "reloads_total", "counter", "Reloads done",
+					__atomic_load_n(&server->reloads, __ATOMIC_RELAXED) });
+	serve_answer_text(conn, request, SERVER_METRICS_TYPE,
+			  (struct http_text){ buf, (uint32_t)server_written(&out) });
 	free(buf);
 }
 

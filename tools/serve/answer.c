@@ -14,9 +14,9 @@ static void account(struct serve_conn *conn, const struct http_request *request,
 {
 	struct serve_worker *worker = conn->worker;
 
-	serve_count(&worker->counters.requests, 1);
-	serve_count(&worker->counters.status[status / 100 % 6], 1);
-	serve_count(&worker->counters.body_bytes, bytes);
+	server_count(&worker->counters.requests, 1);
+	server_count(&worker->counters.status[status / 100 % 6], 1);
+	server_count(&worker->counters.body_bytes, bytes);
 	if (worker->site->log_fd < 0 || conn->admin)
 		return;
 	serve_log_add(worker, &(struct serve_log_entry){ .peer = serve_conn_peer(conn),
@@ -36,16 +36,16 @@ static bool stays(struct serve_conn *conn, const struct http_request *request)
 }
 
 /* Copies what was put together into a wire and queues it. */
-static struct serve_wire *wire_of(const struct serve_writer *out, uint64_t room)
+static struct serve_wire *wire_of(const struct server_writer *out, uint64_t room)
 {
-	struct serve_wire *wire = serve_wire_new(serve_written(out) + room);
+	struct serve_wire *wire = serve_wire_new(server_written(out) + room);
 
 	if (wire)
-		memcpy(wire->bytes, out->start, serve_written(out));
+		memcpy(wire->bytes, out->start, server_written(out));
 	return wire;
 }
 
-static void send_head(struct serve_conn *conn, const struct serve_writer *out)
+static void send_head(struct serve_conn *conn, const struct server_writer *out)
 {
 	struct serve_wire *wire = out->full ? NULL : wire_of(out, 0);
 
@@ -115,12 +115,12 @@ static void answer_whole(struct serve_conn *conn, const struct http_request *req
 {
 	bool body = request->method == HTTP_GET, keep = stays(conn, request);
 	char buf[2048];
-	struct serve_writer out = serve_writer(buf, sizeof(buf));
+	struct server_writer out = server_writer(buf, sizeof(buf));
 
 	serve_head_begin(&out, conn->worker, 200);
-	serve_put_string(&out, "Content-Type: ");
-	serve_put_string(&out, content->type);
-	serve_put(&out, "\r\n", 2);
+	server_put_string(&out, "Content-Type: ");
+	server_put_string(&out, content->type);
+	server_put(&out, "\r\n", 2);
 	serve_head_length(&out, content->identity.size);
 	serve_head_content(&out, conn->worker, content);
 	serve_head_end(&out, keep, request->minor);
@@ -134,7 +134,7 @@ static void answer_unmodified(struct serve_conn *conn, const struct http_request
 			      struct serve_content *content)
 {
 	char buf[2048];
-	struct serve_writer out = serve_writer(buf, sizeof(buf));
+	struct server_writer out = server_writer(buf, sizeof(buf));
 
 	serve_head_begin(&out, conn->worker, 304);
 	serve_head_content(&out, conn->worker, content);
@@ -143,15 +143,15 @@ static void answer_unmodified(struct serve_conn *conn, const struct http_request
 	send_head(conn, &out);
 }
 
-static void put_range(struct serve_writer *out, const struct http_range *range, uint64_t size)
+static void put_range(struct server_writer *out, const struct http_range *range, uint64_t size)
 {
-	serve_put_string(out, "Content-Range: bytes ");
-	serve_put_number(out, range->first);
-	serve_put(out, "-", 1);
-	serve_put_number(out, range->last);
-	serve_put(out, "/", 1);
-	serve_put_number(out, size);
-	serve_put(out, "\r\n", 2);
+	server_put_string(out, "Content-Range: bytes ");
+	server_put_number(out, range->first);
+	server_put(out, "-", 1);
+	server_put_number(out, range->last);
+	server_put(out, "/", 1);
+	server_put_number(out, size);
+	server_put(out, "\r\n", 2);
 }
 
 static uint64_t len_of(const struct http_range *range)
@@ -163,12 +163,12 @@ static void answer_range(struct serve_conn *conn, const struct http_request *req
 			 struct serve_content *content, const struct http_range *range)
 {
 	char buf[2048];
-	struct serve_writer out = serve_writer(buf, sizeof(buf));
+	struct server_writer out = server_writer(buf, sizeof(buf));
 
 	serve_head_begin(&out, conn->worker, 206);
-	serve_put_string(&out, "Content-Type: ");
-	serve_put_string(&out, content->type);
-	serve_put(&out, "\r\n", 2);
+	server_put_string(&out, "Content-Type: ");
+	server_put_string(&out, content->type);
+	server_put(&out, "\r\n", 2);
 	put_range(&out, range, content->identity.size);
 	serve_head_length(&out, len_of(range));
 	serve_head_content(&out, conn->worker, content);
@@ -179,33 +179,33 @@ static void answer_range(struct serve_conn *conn, const struct http_request *req
 }
 
 /* The heads of all parts one behind the other, and where each ends; the last is the closing line. */
-static uint64_t part_heads(struct serve_writer *out, const struct serve_content *content,
+static uint64_t part_heads(struct server_writer *out, const struct serve_content *content,
 			   const struct http_range *ranges, int nr,
 			   uint32_t ends[HTTP_RANGES_MAX + 1])
 {
 	uint64_t len = 0;
 
 	for (int i = 0; i < nr; i++) {
-		serve_put_string(out, i ? "\r\n--" BOUNDARY "\r\nContent-Type: " :
-					  "--" BOUNDARY "\r\nContent-Type: ");
-		serve_put_string(out, content->type);
-		serve_put(out, "\r\n", 2);
+		server_put_string(out, i ? "\r\n--" BOUNDARY "\r\nContent-Type: " :
+					   "--" BOUNDARY "\r\nContent-Type: ");
+		server_put_string(out, content->type);
+		server_put(out, "\r\n", 2);
 		put_range(out, &ranges[i], content->identity.size);
-		serve_put(out, "\r\n", 2);
-		ends[i] = (uint32_t)serve_written(out);
+		server_put(out, "\r\n", 2);
+		ends[i] = (uint32_t)server_written(out);
 		len += len_of(&ranges[i]);
 	}
-	serve_put_string(out, "\r\n--" BOUNDARY "--\r\n");
-	ends[nr] = (uint32_t)serve_written(out);
-	return len + serve_written(out);
+	server_put_string(out, "\r\n--" BOUNDARY "--\r\n");
+	ends[nr] = (uint32_t)server_written(out);
+	return len + server_written(out);
 }
 
 static void answer_ranges(struct serve_conn *conn, const struct http_request *request,
 			  struct serve_content *content, const struct http_range *ranges, int nr)
 {
 	char buf[2048], heads[(HTTP_RANGES_MAX + 1) * PART_BYTES];
-	struct serve_writer out = serve_writer(buf, sizeof(buf));
-	struct serve_writer parts = serve_writer(heads, sizeof(heads));
+	struct server_writer out = server_writer(buf, sizeof(buf));
+	struct server_writer parts = server_writer(heads, sizeof(heads));
 	uint32_t ends[HTTP_RANGES_MAX + 1], start = 0;
 	uint64_t len = part_heads(&parts, content, ranges, nr, ends);
 	struct serve_wire *wire = parts.full ? NULL : wire_of(&parts, 0);
@@ -215,7 +215,7 @@ static void answer_ranges(struct serve_conn *conn, const struct http_request *re
 		return;
 	}
 	serve_head_begin(&out, conn->worker, 206);
-	serve_put_string(&out, "Content-Type: multipart/byteranges; boundary=" BOUNDARY "\r\n");
+	server_put_string(&out, "Content-Type: multipart/byteranges; boundary=" BOUNDARY "\r\n");
 	serve_head_length(&out, len);
 	serve_head_content(&out, conn->worker, content);
 	serve_head_end(&out, stays(conn, request), request->minor);
@@ -290,7 +290,7 @@ static bool ends_connection(unsigned status)
 }
 
 static void send_with_body(struct serve_conn *conn, const struct http_request *request,
-			   unsigned status, const struct serve_writer *out, struct http_text body)
+			   unsigned status, const struct server_writer *out, struct http_text body)
 {
 	struct serve_wire *wire;
 
@@ -301,7 +301,7 @@ static void send_with_body(struct serve_conn *conn, const struct http_request *r
 		serve_conn_cut(conn);
 		return;
 	}
-	memcpy(wire->bytes + serve_written(out), body.at, body.len);
+	memcpy(wire->bytes + server_written(out), body.at, body.len);
 	account(conn, request, status, body.len);
 	serve_conn_send_wire(conn, wire, 0, wire->len);
 }
@@ -311,7 +311,7 @@ void serve_answer_status(struct serve_conn *conn, const struct http_request *req
 {
 	const struct serve_page *own = &conn->worker->site->pages[status];
 	char buf[SERVE_HEAD_MAX], page[2048];
-	struct serve_writer out = serve_writer(buf, sizeof(buf));
+	struct server_writer out = server_writer(buf, sizeof(buf));
 	struct http_text body = { own->bytes, own->len };
 
 	if (!own->bytes) {
@@ -321,13 +321,13 @@ void serve_answer_status(struct serve_conn *conn, const struct http_request *req
 	if (ends_connection(status))
 		conn->last = true;
 	serve_head_begin(&out, conn->worker, status);
-	serve_put_string(&out, "Content-Type: text/html; charset=utf-8\r\n"
-			       "X-Content-Type-Options: nosniff\r\n");
+	server_put_string(&out, "Content-Type: text/html; charset=utf-8\r\n"
+				"X-Content-Type-Options: nosniff\r\n");
 	serve_head_length(&out, body.len);
 	if (extra)
-		serve_put_string(&out, extra);
+		server_put_string(&out, extra);
 	if (status == 503)
-		serve_put_string(&out, "Retry-After: 1\r\n");
+		server_put_string(&out, "Retry-After: 1\r\n");
 	serve_head_end(&out, stays(conn, request), request->minor);
 	send_with_body(conn, request, status, &out, body);
 }
@@ -336,15 +336,15 @@ void serve_answer_text(struct serve_conn *conn, const struct http_request *reque
 		       const char *type, struct http_text body)
 {
 	char buf[2048];
-	struct serve_writer out = serve_writer(buf, sizeof(buf));
+	struct server_writer out = server_writer(buf, sizeof(buf));
 
 	serve_head_begin(&out, conn->worker, 200);
-	serve_put_string(&out, "Content-Type: ");
-	serve_put_string(&out, type);
-	serve_put_string(&out, "\r\nCache-Control: no-store\r\n"
-			       "Content-Security-Policy: default-src 'none'; "
-			       "style-src 'unsafe-inline'\r\n"
-			       "X-Content-Type-Options: nosniff\r\n");
+	server_put_string(&out, "Content-Type: ");
+	server_put_string(&out, type);
+	server_put_string(&out, "\r\nCache-Control: no-store\r\n"
+				"Content-Security-Policy: default-src 'none'; "
+				"style-src 'unsafe-inline'\r\n"
+				"X-Content-Type-Options: nosniff\r\n");
 	serve_head_length(&out, body.len);
 	serve_head_end(&out, stays(conn, request), request->minor);
 	send_with_body(conn, request, 200, &out, body);
@@ -354,11 +354,11 @@ void serve_answer_done(struct serve_conn *conn, const struct http_request *reque
 		       const char *extra)
 {
 	char buf[8192 + 512];
-	struct serve_writer out = serve_writer(buf, sizeof(buf));
+	struct server_writer out = server_writer(buf, sizeof(buf));
 
 	serve_head_begin(&out, conn->worker, status);
 	if (extra)
-		serve_put_string(&out, extra);
+		server_put_string(&out, extra);
 	if (status != 204)
 		serve_head_length(&out, 0);
 	serve_head_end(&out, stays(conn, request), request->minor);

@@ -2,7 +2,7 @@
 #ifndef SLUICE_TOOLS_SERVE_CHUNKED_H
 #define SLUICE_TOOLS_SERVE_CHUNKED_H
 
-#include "tools/serve/text.h"
+#include "tools/server/text.h"
 
 #define HTTP_TRAILERS_MAX   4096 /* bytes of fields behind the body */
 #define HTTP_CHUNK_LINE_MAX 64	 /* bytes of a chunk's size with its extensions */

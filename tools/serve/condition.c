@@ -1,7 +1,7 @@
 /* condition.c: conditional requests; see condition.h. */
 #include "tools/serve/condition.h"
 
-#include "tools/serve/date.h"
+#include "tools/server/date.h"
 
 static bool equal(struct http_text a, struct http_text b)
 {

@@ -7,7 +7,8 @@
 
 #include "tools/serve/admin.h"
 #include "tools/serve/answer.h"
-#include "tools/serve/clients.h"
+#include "tools/serve/server.h"
+#include "tools/server/clients.h"
 #include "tools/serve/task.h"
 #include "tools/serve/upload.h"
 
@@ -49,7 +50,7 @@ static void on_sent(struct sl_sock_sender *sender, struct sl_sock_piece *sent)
 	(void)sender;
 	/* The file became shorter: what was sent is a beginning, and the end must be seen. */
 	if (sent->res < 0 && piece->content && sent->res != -ECANCELED && !conn->stream.out.err)
-		serve_count(&conn->worker->counters.files_changed, 1);
+		server_count(&conn->worker->counters.files_changed, 1);
 	if (sent->res < 0)
 		serve_conn_cut(conn);
 	conn->pieces--;
@@ -453,7 +454,7 @@ static void on_closed(struct serve_stream *stream)
 	struct serve_worker *worker = conn->worker;
 
 	if (conn->counted)
-		serve_clients_leave(worker->server, conn->addr);
+		server_clients_leave(&worker->server->clients, conn->addr);
 	free(conn->addr);
 	drop_input(conn);
 	conn->next = worker->free_conns;
@@ -491,7 +492,7 @@ static void time_out(struct serve_conn *conn)
 {
 	struct http_request none = { .minor = 1 };
 
-	serve_count(&conn->worker->counters.connections_timed_out, 1);
+	server_count(&conn->worker->counters.connections_timed_out, 1);
 	if (conn->wait != SERVE_WAIT_HEAD) {
 		serve_conn_cut(conn);
 		return;
@@ -555,7 +556,7 @@ static bool admit(struct serve_conn *conn, int fd)
 	if (!conn->addr)
 		return true;
 	*conn->addr = addr;
-	conn->counted = serve_clients_enter(worker->server, &addr);
+	conn->counted = server_clients_enter(&worker->server->clients, &addr);
 	return conn->counted;
 }
 
@@ -595,7 +596,7 @@ void serve_conn_start(struct serve_worker *worker, struct serve_door *door, int 
 		serve_worker_wait(worker, conn, SERVE_WAIT_REQUEST);
 		return;
 	}
-	serve_count(&worker->counters.connections_refused, 1);
+	server_count(&worker->counters.connections_refused, 1);
 	refuse(conn, &none, -503);
 	settle(conn);
 }

@@ -2,7 +2,7 @@
 #ifndef SLUICE_TOOLS_SERVE_COUNTERS_H
 #define SLUICE_TOOLS_SERVE_COUNTERS_H
 
-#include <stdint.h>
+#include "tools/server/counter.h"
 
 /* Each: member, name of the metric, type, help. */
 #define SERVE_COUNTERS(X)                                                                     \
@@ -25,10 +25,7 @@
 	X(uploads_failed, "uploads_failed_total", "counter", "PUT that left the old content") \
 	X(deletes, "deletes_total", "counter", "Files removed by DELETE")                     \
 	X(files_changed, "files_changed_total", "counter",                                    \
-	  "Answers cut short because their file became shorter or could not be read")         \
-	X(log_lines, "log_lines_total", "counter", "Lines written to the access log")         \
-	X(log_lines_lost, "log_lines_lost_total", "counter",                                  \
-	  "Lines lost, since the log took them too slowly or not at all")
+	  "Answers cut short because their file became shorter or could not be read")
 
 struct serve_counters {
 #define MEMBER(member, name, type, help) uint64_t member;
@@ -36,16 +33,5 @@ struct serve_counters {
 #undef MEMBER
 	uint64_t status[6]; /* by class: 2 is 2xx */
 };
-
-/* Pairs with serve_count_read(): any thread may read, and sees some recent value. */
-static inline void serve_count(uint64_t *counter, uint64_t add)
-{
-	__atomic_store_n(counter, *counter + add, __ATOMIC_RELAXED);
-}
-
-static inline uint64_t serve_count_read(const uint64_t *counter)
-{
-	return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
 
 #endif

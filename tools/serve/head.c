@@ -48,15 +48,15 @@ const char *serve_status_text(unsigned status)
 
 /* The date comes right behind the status line, whose length depends on the status alone: so it can
  * be found again in a head that is kept. */
-void serve_head_begin(struct serve_writer *out, struct serve_worker *worker, unsigned status)
+void serve_head_begin(struct server_writer *out, struct serve_worker *worker, unsigned status)
 {
-	serve_put(out, "HTTP/1.1 ", 9);
-	serve_put_number(out, status);
-	serve_put(out, " ", 1);
-	serve_put_string(out, serve_status_text(status));
-	serve_put(out, "\r\nDate: ", 8);
-	serve_put(out, worker->date, HTTP_DATE_LEN);
-	serve_put_string(out, "\r\nServer: sluice\r\n");
+	server_put(out, "HTTP/1.1 ", 9);
+	server_put_number(out, status);
+	server_put(out, " ", 1);
+	server_put_string(out, serve_status_text(status));
+	server_put(out, "\r\nDate: ", 8);
+	server_put(out, worker->date, HTTP_DATE_LEN);
+	server_put_string(out, "\r\nServer: sluice\r\n");
 }
 
 void serve_head_date(struct serve_worker *worker, char *head)
@@ -72,55 +72,55 @@ static bool varies(const struct serve_worker *worker, const struct serve_content
 	return content->coding < HTTP_CODINGS || content->kind == SERVE_FILE;
 }
 
-void serve_head_content(struct serve_writer *out, const struct serve_worker *worker,
+void serve_head_content(struct server_writer *out, const struct serve_worker *worker,
 			const struct serve_content *content)
 {
 	char date[HTTP_DATE_LEN];
 
 	http_date(content->modified, date);
-	serve_put_string(out, "Last-Modified: ");
-	serve_put(out, date, sizeof(date));
-	serve_put_string(out, "\r\nETag: ");
-	serve_put(out, content->etag, content->etag_len);
-	serve_put_string(out, "\r\nAccept-Ranges: bytes\r\n");
+	server_put_string(out, "Last-Modified: ");
+	server_put(out, date, sizeof(date));
+	server_put_string(out, "\r\nETag: ");
+	server_put(out, content->etag, content->etag_len);
+	server_put_string(out, "\r\nAccept-Ranges: bytes\r\n");
 	if (content->coding < HTTP_CODINGS) {
-		serve_put_string(out, "Content-Encoding: ");
-		serve_put_string(out, http_coding_name[content->coding]);
-		serve_put(out, "\r\n", 2);
+		server_put_string(out, "Content-Encoding: ");
+		server_put_string(out, http_coding_name[content->coding]);
+		server_put(out, "\r\n", 2);
 	}
 	if (varies(worker, content))
-		serve_put_string(out, "Vary: Accept-Encoding\r\n");
+		server_put_string(out, "Vary: Accept-Encoding\r\n");
 }
 
-void serve_head_length(struct serve_writer *out, uint64_t len)
+void serve_head_length(struct server_writer *out, uint64_t len)
 {
-	serve_put_string(out, "Content-Length: ");
-	serve_put_number(out, len);
-	serve_put(out, "\r\n", 2);
+	server_put_string(out, "Content-Length: ");
+	server_put_number(out, len);
+	server_put(out, "\r\n", 2);
 }
 
-void serve_head_end(struct serve_writer *out, bool keep_alive, unsigned minor)
+void serve_head_end(struct server_writer *out, bool keep_alive, unsigned minor)
 {
 	if (!keep_alive)
-		serve_put_string(out, "Connection: close\r\n");
+		server_put_string(out, "Connection: close\r\n");
 	else if (minor == 0)
-		serve_put_string(out, "Connection: keep-alive\r\n");
-	serve_put(out, "\r\n", 2);
+		server_put_string(out, "Connection: keep-alive\r\n");
+	server_put(out, "\r\n", 2);
 }
 
 size_t serve_head_plain(struct serve_worker *worker, const struct serve_content *content, char *buf,
 			size_t bytes)
 {
-	struct serve_writer out = serve_writer(buf, bytes);
+	struct server_writer out = server_writer(buf, bytes);
 
 	serve_head_begin(&out, worker, 200);
-	serve_put_string(&out, "Content-Type: ");
-	serve_put_string(&out, content->type);
-	serve_put(&out, "\r\n", 2);
+	server_put_string(&out, "Content-Type: ");
+	server_put_string(&out, content->type);
+	server_put(&out, "\r\n", 2);
 	serve_head_length(&out, content->identity.size);
 	serve_head_content(&out, worker, content);
 	serve_head_end(&out, true, 1);
-	return serve_written(&out);
+	return server_written(&out);
 }
 
 static const char style[] =

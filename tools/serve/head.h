@@ -3,7 +3,7 @@
 #define SLUICE_TOOLS_SERVE_HEAD_H
 
 #include "tools/serve/worker.h"
-#include "tools/serve/writer.h"
+#include "tools/server/writer.h"
 
 #define SERVE_HEAD_MAX 16384
 
@@ -11,16 +11,16 @@
 const char *serve_status_text(unsigned status);
 
 /* The status line, the date and the server; the rest of the head follows. */
-void serve_head_begin(struct serve_writer *out, struct serve_worker *worker, unsigned status);
+void serve_head_begin(struct server_writer *out, struct serve_worker *worker, unsigned status);
 
 /* What there is to say of a content besides its length and type: tag, date, coding, ranges, Vary. */
-void serve_head_content(struct serve_writer *out, const struct serve_worker *worker,
+void serve_head_content(struct server_writer *out, const struct serve_worker *worker,
 			const struct serve_content *content);
 
-void serve_head_length(struct serve_writer *out, uint64_t len);
+void serve_head_length(struct server_writer *out, uint64_t len);
 
 /* The connection's end, or its stay where the client must be told; and the empty line. */
-void serve_head_end(struct serve_writer *out, bool keep_alive, unsigned minor);
+void serve_head_end(struct server_writer *out, bool keep_alive, unsigned minor);
 
 /* The whole head of a 200 with all of a file, for a connection of HTTP/1.1 that stays. */
 size_t serve_head_plain(struct serve_worker *worker, const struct serve_content *content, char *buf,

@@ -2,7 +2,7 @@
 #ifndef SLUICE_TOOLS_SERVE_MIME_H
 #define SLUICE_TOOLS_SERVE_MIME_H
 
-#include "tools/serve/text.h"
+#include "tools/server/text.h"
 
 #define SERVE_TYPE_MAX 100 /* bytes of a type; longer ones are left out */
 

@@ -3,7 +3,7 @@
 #ifndef SLUICE_TOOLS_SERVE_RANGE_H
 #define SLUICE_TOOLS_SERVE_RANGE_H
 
-#include "tools/serve/text.h"
+#include "tools/server/text.h"
 
 /* Parts of an answer, at most; a request for more gets the whole file. */
 #define HTTP_RANGES_MAX 16

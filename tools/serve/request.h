@@ -3,7 +3,7 @@
 #ifndef SLUICE_TOOLS_SERVE_REQUEST_H
 #define SLUICE_TOOLS_SERVE_REQUEST_H
 
-#include "tools/serve/text.h"
+#include "tools/server/text.h"
 
 #define HTTP_HEAD_MAX	16384 /* bytes of a head; longer: 431 */
 #define HTTP_TARGET_MAX 8192  /* bytes of a target; longer: 414 */

@@ -10,167 +10,15 @@
 #include "tools/serve/server.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tools/serve/confine.h"
-#include "tools/serve/manager.h"
+#include "tools/server/manager.h"
 
 #define DESCRIPTORS_SPARE 128 /* of each worker: its ring, and files being looked at */
-
-/* ---- listening -------------------------------------------------------------------------- */
-
-static void close_listeners(struct serve_server *server)
-{
-	for (unsigned i = 0; i < server->listeners; i++) {
-		for (unsigned w = 0; w < SERVE_WORKERS_MAX; w++) {
-			int fd = server->listener[i].fd[w];
-
-			if (fd >= 0 && (w == 0 || fd != server->listener[i].fd[0]))
-				close(fd);
-		}
-	}
-	server->listeners = 0;
-}
-
-static struct serve_listener *add_listener(struct serve_server *server, bool admin)
-{
-	struct serve_listener *listener = &server->listener[server->listeners++];
-
-	listener->admin = admin;
-	for (unsigned i = 0; i < SERVE_WORKERS_MAX; i++)
-		listener->fd[i] = -1;
-	return listener;
-}
-
-static int fail_listen(const char *where, int err)
-{
-	switch (-err) {
-	case EINVAL:
-	case ENOENT:
-		return cli_usage(where, "is no address; want 127.0.0.1:8080, [::1]:8080, :8080 or "
-					"unix:PATH");
-	case EADDRINUSE:
-		return cli_fail(CLI_MACHINE, where, "somebody listens there already",
-				"try another port, or port 0 for a free one");
-	case EADDRNOTAVAIL:
-		return cli_fail(CLI_MACHINE, where, "this machine does not have the address",
-				"see `ip addr`");
-	case EACCES:
-		return cli_fail(CLI_MACHINE, where, strerror(-err),
-				"ports below 1024 need root or CAP_NET_BIND_SERVICE, try 8080");
-	default:
-		return cli_fail_errno(where, err, NULL);
-	}
-}
-
-/* One socket for each worker where the kernel can spread connections, else one for all of them. */
-static int listen_at(struct serve_server *server, struct sl_ring *ring, const char *where,
-		     bool admin)
-{
-	struct sl_sock_listen_opts opts = { 0 };
-	struct serve_listener *listener;
-	struct sl_sock_addr addr;
-	unsigned nr = admin ? 1 : server->workers;
-	bool spread;
-	int err = sl_sock_addr_parse(where, &addr), fd;
-
-	if (err)
-		return fail_listen(where, err);
-	if (server->listeners == SERVE_LISTENERS_MAX)
-		return cli_usage(where, "is one address too many");
-	spread = addr.any.sa_family != AF_UNIX && nr > 1;
-	opts.flags = spread ? SL_SOCK_REUSEPORT : 0;
-	fd = sl_sock_listen(ring, &addr, &opts);
-	if (fd < 0)
-		return fail_listen(where, fd);
-	listener = add_listener(server, admin);
-	listener->fd[0] = fd;
-	err = sl_sock_addr_of(ring, fd, 0, &listener->addr);
-	for (unsigned i = 1; i < nr && err == 0; i++) {
-		fd = spread ? sl_sock_listen(ring, &listener->addr, &opts) : listener->fd[0];
-		listener->fd[i] = fd;
-		err = fd < 0 ? fd : 0;
-	}
-	return err ? fail_listen(where, err) : CLI_DONE;
-}
-
-/* Those that the service manager passed; each worker accepts from all of them. */
-static int inherit(struct serve_server *server, struct sl_ring *ring)
-{
-	struct sl_sock_inherited passed[CLI_LIST_MAX];
-	int nr = sl_sock_inherit(ring, passed, CLI_LIST_MAX);
-
-	if (nr == -EOPNOTSUPP)
-		return CLI_DONE;
-	if (nr < 0)
-		return cli_fail_errno("sockets passed by the service manager", nr,
-				      "want stream sockets that listen, see systemd.socket(5)");
-	for (int i = 0; i < nr; i++) {
-		bool admin = strcmp(passed[i].name, "metrics") == 0;
-		struct serve_listener *listener;
-
-		if (!passed[i].listening || passed[i].type != SOCK_STREAM)
-			return cli_fail(CLI_USAGE, "sockets passed by the service manager",
-					"one of them is no stream socket that listens",
-					"want ListenStream= and Accept=no, see systemd.socket(5)");
-		listener = add_listener(server, admin);
-		listener->addr = passed[i].addr;
-		for (unsigned w = 0; w < (admin ? 1 : server->workers); w++)
-			listener->fd[w] = passed[i].fd;
-	}
-	return CLI_DONE;
-}
-
-static bool any_served(const struct serve_server *server)
-{
-	for (unsigned i = 0; i < server->listeners; i++) {
-		if (!server->listener[i].admin)
-			return true;
-	}
-	return false;
-}
-
-static int open_listeners(struct serve_server *server)
-{
-	const struct serve_config *config = server->config;
-	struct sl_ring *ring;
-	int err = sl_ring_open(NULL, &ring), code;
-
-	if (err)
-		return cli_fail_errno("the ring", err, "see `sluice probe`");
-	code = inherit(server, ring);
-	for (uint32_t i = 0; i < config->listen.nr && code == CLI_DONE; i++)
-		code = listen_at(server, ring, config->listen.value[i], false);
-	if (code == CLI_DONE && !any_served(server))
-		code = listen_at(server, ring, "127.0.0.1:8080", false);
-	if (code == CLI_DONE && config->metrics)
-		code = listen_at(server, ring, config->metrics, true);
-	sl_ring_close(ring);
-	return code;
-}
-
-static void say_where(const struct serve_server *server)
-{
-	char text[SL_SOCK_ADDR_TEXT];
-
-	for (unsigned i = 0; i < server->listeners; i++) {
-		const struct serve_listener *listener = &server->listener[i];
-
-		sl_sock_addr_format(&listener->addr, text, sizeof(text));
-		if (listener->admin)
-			fprintf(stderr, "sluice serve: metrics on %s\n", text);
-		else
-			fprintf(stderr, "sluice serve: %s on %s\n", server->config->root, text);
-	}
-}
 
 /* ---- limits ----------------------------------------------------------------------------- */
 
@@ -207,15 +55,13 @@ static void *run_worker(void *ctx)
 {
 	struct serve_worker *worker = ctx;
 	struct serve_server *server = worker->server;
-	uint64_t one = 1;
 
 	worker->err = serve_worker_open(worker);
 	worker->ready = worker->err == 0;
 	pthread_barrier_wait(&server->opened);
 	if (worker->ready)
 		worker->err = serve_worker_run(worker);
-	if (write(server->ended_fd, &one, sizeof(one)) < 0)
-		abort(); /* an eventfd takes it */
+	server_watch_tell(&server->watch);
 	/* Others may look at what this one has counted until all have ended. */
 	pthread_barrier_wait(&server->over);
 	serve_worker_close(worker);
@@ -266,11 +112,12 @@ static void post(struct serve_server *server, size_t which)
 
 #define POST(server, member) post(server, offsetof(struct serve_worker, member))
 
-static void reload(struct serve_server *server)
+static void reload(void *ctx)
 {
+	struct serve_server *server = ctx;
 	struct serve_site *site, *old = server->site;
 
-	serve_manager_tell("RELOADING=1\nSTATUS=reloading");
+	server_manager_tell("RELOADING=1\nSTATUS=reloading");
 	if (serve_site_open(server->config, &site) == CLI_DONE) {
 		/* Workers take it when they get the order, which is posted after this. */
 		__atomic_store_n(&server->site, site, __ATOMIC_RELEASE);
@@ -283,104 +130,21 @@ static void reload(struct serve_server *server)
 	} else {
 		fprintf(stderr, "sluice serve: not reloaded, going on as before\n");
 	}
-	serve_manager_tell("READY=1\nSTATUS=serving");
+	server_manager_tell("READY=1\nSTATUS=serving");
 }
 
-/* ---- signals ---------------------------------------------------------------------------- */
-
-static int64_t now_ms(void)
+static void drain(void *ctx)
 {
-	struct timespec now;
+	struct serve_server *server = ctx;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
-/* What the main thread knows while it waits. */
-struct watch {
-	int signal_fd;
-	unsigned ended;
-	bool draining;
-	bool cut;
-	int64_t limit_ms;
-};
-
-static void begin_drain(struct serve_server *server, struct watch *watch)
-{
-	watch->draining = true;
-	watch->limit_ms = now_ms() + (int64_t)(server->config->drain_ns / 1000000);
-	serve_manager_tell("STOPPING=1\nSTATUS=draining");
 	POST(server, drain);
 }
 
-static void end_now(struct serve_server *server, struct watch *watch)
+static void cut(void *ctx)
 {
-	watch->cut = true;
+	struct serve_server *server = ctx;
+
 	POST(server, end);
-}
-
-static void on_signal(struct serve_server *server, struct watch *watch)
-{
-	struct signalfd_siginfo info;
-
-	if (read(watch->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGHUP)
-		reload(server);
-	else if (watch->draining)
-		end_now(server, watch);
-	else
-		begin_drain(server, watch);
-}
-
-static int wait_ms(const struct watch *watch)
-{
-	int64_t left = watch->limit_ms - now_ms();
-
-	if (!watch->draining || watch->cut)
-		return -1;
-	if (left < 0)
-		return 0;
-	return left < INT32_MAX ? (int)left : INT32_MAX;
-}
-
-/* Until all workers have ended. */
-static void watch_signals(struct serve_server *server, struct watch *watch)
-{
-	struct pollfd fds[2] = { { .fd = watch->signal_fd, .events = POLLIN },
-				 { .fd = server->ended_fd, .events = POLLIN } };
-	uint64_t nr;
-
-	while (watch->ended < server->workers) {
-		int rc = poll(fds, 2, wait_ms(watch));
-
-		if (rc == 0)
-			end_now(server, watch);
-		if (rc > 0 && fds[0].revents)
-			on_signal(server, watch);
-		if (rc > 0 && fds[1].revents && read(server->ended_fd, &nr, sizeof(nr)) > 0) {
-			watch->ended += (unsigned)nr;
-			/* A worker whose ring broke takes the others with it. */
-			if (!watch->draining && watch->ended < server->workers)
-				begin_drain(server, watch);
-		}
-	}
-}
-
-static int open_watch(struct serve_server *server, struct watch *watch)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	watch->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	server->ended_fd = eventfd(0, EFD_CLOEXEC);
-	if (watch->signal_fd < 0 || server->ended_fd < 0)
-		return cli_fail_errno("signals", errno, NULL);
-	return CLI_DONE;
 }
 
 /* Joins the workers. Return: an exit code. */
@@ -407,35 +171,32 @@ static int conclude(struct serve_server *server)
 
 static int serve(struct serve_server *server)
 {
-	struct watch watch = { .signal_fd = -1 };
-	int code = open_watch(server, &watch);
+	const struct serve_config *config = server->config;
+	int err = server_watch_open(&server->watch), code;
 
+	if (err)
+		return cli_fail_errno("signals", err, NULL);
+	code = server_listen(&server->listeners, server->workers, &config->listen, "127.0.0.1:8080",
+			     config->metrics);
 	if (code == CLI_DONE)
-		code = open_listeners(server);
+		code = serve_site_open(config, &server->site);
 	if (code == CLI_DONE)
-		code = serve_site_open(server->config, &server->site);
-	if (code == CLI_DONE)
-		code = serve_confine(server->config);
+		code = serve_confine(config);
 	if (code == CLI_DONE) {
 		code = start_workers(server);
 		if (code == CLI_DONE) {
-			say_where(server);
-			serve_manager_tell("READY=1\nSTATUS=serving");
+			server_say_where(&server->listeners, "serve", config->root);
+			server_manager_tell("READY=1\nSTATUS=serving");
 		} else {
-			begin_drain(server, &watch);
-			end_now(server, &watch);
+			server_watch_give_up(&server->watch);
 		}
-		watch_signals(server, &watch);
+		server_watch_run(&server->watch);
 		code = code ? code : conclude(server);
 	}
 	serve_site_put(server->site);
 	for (unsigned i = 0; i < SERVE_RETIRED_MAX; i++)
 		serve_site_put(server->retired[i]);
-	close_listeners(server);
-	if (watch.signal_fd >= 0)
-		close(watch.signal_fd);
-	if (server->ended_fd >= 0)
-		close(server->ended_fd);
+	server_unlisten(&server->listeners);
 	return code;
 }
 
@@ -447,12 +208,20 @@ int serve_server_run(const struct serve_config *config)
 	if (!server)
 		return cli_fail_errno("memory", ENOMEM, NULL);
 	server->config = config;
-	server->ended_fd = -1;
 	server->workers = (unsigned)config->workers;
+	server->watch = (struct server_watch){ .reload = reload,
+					       .drain = drain,
+					       .cut = cut,
+					       .ctx = server,
+					       .drain_ns = config->drain_ns,
+					       .workers = server->workers,
+					       .signal_fd = -1,
+					       .ended_fd = -1 };
 	server->worker = calloc(server->workers, sizeof(*server->worker));
-	if (server->worker && serve_clients_init(&server->clients, config->client_max) == 0)
+	if (server->worker && server_clients_init(&server->clients, config->client_max) == 0)
 		code = serve(server);
-	serve_clients_fini(&server->clients);
+	server_watch_close(&server->watch);
+	server_clients_fini(&server->clients);
 	free(server->worker);
 	free(server);
 	return code;

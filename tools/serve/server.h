@@ -2,28 +2,21 @@
 #ifndef SLUICE_TOOLS_SERVE_SERVER_H
 #define SLUICE_TOOLS_SERVE_SERVER_H
 
-#include "tools/serve/clients.h"
 #include "tools/serve/worker.h"
+#include "tools/server/clients.h"
+#include "tools/server/listen.h"
+#include "tools/server/watch.h"
 
-#define SERVE_WORKERS_MAX 64
 #define SERVE_RETIRED_MAX 8 /* sites that a worker may be about to take or leave */
-
-struct serve_listener {
-	struct sl_sock_addr addr;
-	int fd[SERVE_WORKERS_MAX]; /* one for each worker; the same one where it cannot be shared
-				      out */
-	bool admin;
-};
 
 struct serve_server {
 	const struct serve_config *config;
 	struct serve_site *site;
-	struct serve_clients clients;
-	struct serve_listener listener[SERVE_LISTENERS_MAX];
-	unsigned listeners;
+	struct server_clients clients;
+	struct server_listeners listeners;
+	struct server_watch watch;
 	struct serve_worker *worker;
 	unsigned workers;
-	int ended_fd;	  /* an eventfd: workers that have ended */
 	uint32_t reloads; /* this and the next two are atomic */
 	uint32_t changes; /* by PUT and DELETE */
 	uint64_t uploads;

@@ -2,7 +2,7 @@
 #ifndef SLUICE_TOOLS_SERVE_TARGET_H
 #define SLUICE_TOOLS_SERVE_TARGET_H
 
-#include "tools/serve/text.h"
+#include "tools/server/text.h"
 
 #define HTTP_PATH_BYTES 4096
 

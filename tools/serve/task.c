@@ -92,16 +92,16 @@ static enum verdict answer_file(struct choice *choice, struct serve_content *con
 static void redirect(struct choice *choice)
 {
 	char extra[3 * HTTP_PATH_BYTES + HTTP_TARGET_MAX + 32];
-	struct serve_writer out = serve_writer(extra, sizeof(extra) - 1);
+	struct server_writer out = server_writer(extra, sizeof(extra) - 1);
 
-	serve_put_string(&out, "Location: /");
+	server_put_string(&out, "Location: /");
 	out.at += http_escape_path(choice->path->path, out.at, (size_t)(out.end - out.at));
-	serve_put(&out, "/", 1);
+	server_put(&out, "/", 1);
 	if (choice->path->query.at) {
-		serve_put(&out, "?", 1);
-		serve_put_text(&out, choice->path->query);
+		server_put(&out, "?", 1);
+		server_put_text(&out, choice->path->query);
 	}
-	serve_put(&out, "\r\n", 2);
+	server_put(&out, "\r\n", 2);
 	*out.at = '\0';
 	serve_answer_status(choice->conn, choice->request, out.full ? 414 : 301,
 			    out.full ? NULL : extra);

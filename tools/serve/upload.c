@@ -92,7 +92,7 @@ static void answer(struct serve_upload *upload, unsigned status, const char *ext
 	bool refused = status >= 300;
 
 	if (refused && !upload->remove)
-		serve_count(&task->worker->counters.uploads_failed, 1);
+		server_count(&task->worker->counters.uploads_failed, 1);
 	if (conn) {
 		conn->upload = NULL;
 		conn->busy = false;
@@ -167,9 +167,9 @@ static void on_dir_synced(struct sl_ring *ring, struct sl_op *op)
 		answer(upload, 500, NULL); /* it is there, and nobody knows whether it will stay */
 		return;
 	}
-	serve_count(upload->remove ? &worker->counters.deletes : &worker->counters.uploads, 1);
+	server_count(upload->remove ? &worker->counters.deletes : &worker->counters.uploads, 1);
 	if (!upload->remove)
-		serve_count(&worker->counters.upload_bytes, upload->off);
+		server_count(&worker->counters.upload_bytes, upload->off);
 	answer(upload, upload->remove || upload->exists ? 204 : 201, NULL);
 }
 

@@ -97,7 +97,7 @@ static void on_tick(struct sl_ring *ring, struct sl_op *op)
 		while ((conn = worker->waiting[i].first) && conn->due_ns <= now)
 			serve_conn_due(conn);
 	}
-	serve_log_flush(worker);
+	server_log_flush(&worker->log);
 }
 
 /* ---- accepting -------------------------------------------------------------------------- */
@@ -109,7 +109,7 @@ static bool evict_idle(struct serve_worker *worker)
 
 	if (!conn)
 		return false;
-	serve_count(&worker->counters.connections_evicted, 1);
+	server_count(&worker->counters.connections_evicted, 1);
 	serve_conn_cut(conn);
 	return true;
 }
@@ -120,7 +120,7 @@ static void pause_doors(struct serve_worker *worker, bool full)
 		return;
 	worker->full = full;
 	if (full)
-		serve_count(&worker->counters.accept_pauses, 1);
+		server_count(&worker->counters.accept_pauses, 1);
 	for (unsigned i = 0; i < worker->doors; i++) {
 		if (worker->door[i].admin || !worker->door[i].open)
 			continue;
@@ -137,8 +137,8 @@ static void on_accepted(struct sl_sock_acceptor *acceptor, int fd)
 	struct serve_worker *worker = door->worker;
 
 	worker->conns++;
-	serve_count(&worker->counters.connections, 1);
-	serve_count(&worker->counters.connections_now, 1);
+	server_count(&worker->counters.connections, 1);
+	server_count(&worker->counters.connections_now, 1);
 	serve_conn_start(worker, door, fd);
 	if (worker->conns >= worker->conns_max && !evict_idle(worker))
 		pause_doors(worker, true);
@@ -155,7 +155,7 @@ static void on_door_ended(struct sl_sock_acceptor *acceptor, int err)
 void serve_worker_conn_ended(struct serve_worker *worker)
 {
 	worker->conns--;
-	serve_count(&worker->counters.connections_now, (uint64_t)-1);
+	server_count(&worker->counters.connections_now, (uint64_t)-1);
 	if (worker->full && worker->conns < worker->conns_max && !worker->draining)
 		pause_doors(worker, false);
 }
@@ -176,7 +176,7 @@ static void relieve(struct serve_worker *worker)
 
 	if (nr == worker->counters.accept_starved)
 		return;
-	serve_count(&worker->counters.accept_starved, nr - worker->counters.accept_starved);
+	server_count(&worker->counters.accept_starved, nr - worker->counters.accept_starved);
 	for (unsigned i = 0; i < STARVED_IDLE && evict_idle(worker); i++)
 		;
 }
@@ -190,9 +190,10 @@ static void on_reload(struct sl_ring *ring, struct sl_op *op)
 	(void)ring;
 	if (op->res < 0)
 		return;
-	serve_log_flush(worker);
+	server_log_flush(&worker->log);
 	serve_site_put(worker->site);
 	worker->site = serve_site_get(__atomic_load_n(&worker->server->site, __ATOMIC_ACQUIRE));
+	worker->log.fd = worker->site->log_fd;
 	serve_cache_clear(&worker->cache);
 }
 
@@ -275,8 +276,8 @@ static int open_doors(struct serve_worker *worker)
 {
 	struct serve_server *server = worker->server;
 
-	for (unsigned i = 0; i < server->listeners; i++) {
-		struct serve_listener *listener = &server->listener[i];
+	for (unsigned i = 0; i < server->listeners.nr; i++) {
+		struct server_listener *listener = &server->listeners.listener[i];
 		struct serve_door *door = &worker->door[worker->doors];
 		int err;
 
@@ -314,12 +315,13 @@ int serve_worker_open(struct serve_worker *worker)
 	prepare_order(worker, &worker->drain, on_drain);
 	prepare_order(worker, &worker->end, on_cut);
 	worker->site = serve_site_get(worker->server->site);
+	worker->log.fd = worker->site->log_fd;
 	err = open_ring(worker);
 	if (err == 0)
 		err = serve_cache_init(&worker->cache, config->cache_files, config->cache_bytes,
 				       (int64_t)config->cache_valid_ns);
 	if (err == 0)
-		err = serve_log_open(worker);
+		err = server_log_open(&worker->log, worker->ring);
 	if (err)
 		return err;
 	serve_worker_look_at_clock(worker);
@@ -349,7 +351,7 @@ void serve_worker_close(struct serve_worker *worker)
 		while (worker->conns && sl_ring_run(worker->ring, 0) >= 0)
 			for_all(worker, serve_conn_cut);
 	}
-	serve_log_close(worker);
+	server_log_close(&worker->log);
 	serve_cache_fini(&worker->cache);
 	if (worker->ring)
 		sl_ring_drain(worker->ring, 0);

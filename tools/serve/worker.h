@@ -8,12 +8,11 @@
 #include "tools/serve/accesslog.h"
 #include "tools/serve/cache.h"
 #include "tools/serve/counters.h"
-#include "tools/serve/date.h"
+#include "tools/server/date.h"
+#include "tools/server/listen.h"
 #include "tools/serve/site.h"
 #include "tools/serve/stream.h"
 #include "tools/serve/target.h"
-
-#define SERVE_LISTENERS_MAX 48
 
 struct serve_conn;
 struct serve_piece;
@@ -54,9 +53,9 @@ struct serve_worker {
 	struct serve_cache cache;
 	uint32_t changes; /* as last seen, see struct serve_server */
 	struct serve_counters counters;
-	struct serve_log log;
+	struct server_log log;
 
-	struct serve_door door[SERVE_LISTENERS_MAX];
+	struct serve_door door[SERVER_LISTENERS_MAX];
 	unsigned doors;
 	struct serve_waiting waiting[SERVE_WAITS];
 	unsigned conns;

@@ -1,8 +1,8 @@
 /* manager.h: tells the service manager how it goes (sd_notify(3), without its library). */
-#ifndef SLUICE_TOOLS_SERVE_MANAGER_H
-#define SLUICE_TOOLS_SERVE_MANAGER_H
+#ifndef SLUICE_TOOLS_SERVER_MANAGER_H
+#define SLUICE_TOOLS_SERVER_MANAGER_H
 
 /* Lines such as "READY=1"; nothing happens where no manager asked to be told. */
-void serve_manager_tell(const char *lines);
+void server_manager_tell(const char *lines);
 
 #endif

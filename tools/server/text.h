@@ -1,6 +1,6 @@
 /* text.h: a stretch of bytes that belongs to somebody else, and what HTTP says about bytes. */
-#ifndef SLUICE_TOOLS_SERVE_TEXT_H
-#define SLUICE_TOOLS_SERVE_TEXT_H
+#ifndef SLUICE_TOOLS_SERVER_TEXT_H
+#define SLUICE_TOOLS_SERVER_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

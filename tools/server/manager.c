@@ -1,5 +1,5 @@
 /* manager.c: tells the service manager how it goes; see manager.h. */
-#include "tools/serve/manager.h"
+#include "tools/server/manager.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-void serve_manager_tell(const char *lines)
+void server_manager_tell(const char *lines)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };

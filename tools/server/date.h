@@ -1,8 +1,8 @@
 /* date.h: dates as HTTP writes them (RFC 9110 section 5.6.7), and as access logs do. */
-#ifndef SLUICE_TOOLS_SERVE_DATE_H
-#define SLUICE_TOOLS_SERVE_DATE_H
+#ifndef SLUICE_TOOLS_SERVER_DATE_H
+#define SLUICE_TOOLS_SERVER_DATE_H
 
-#include "tools/serve/text.h"
+#include "tools/server/text.h"
 
 #define HTTP_DATE_LEN  29 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 #define HTTP_LOG_LEN   26 /* "06/Nov/1994:08:49:37 +0000" */

@@ -1,32 +1,30 @@
 /* clients.c: how many connections each address has; a hash with chains, empty entries freed. */
-#include "tools/serve/clients.h"
+#include "tools/server/clients.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/serve/server.h"
-
 #define SLOTS 4096
 
-struct serve_client {
-	struct serve_client *next;
+struct server_client {
+	struct server_client *next;
 	uint64_t key[2];
 	uint64_t nr;
 };
 
-int serve_clients_init(struct serve_clients *clients, uint64_t most)
+int server_clients_init(struct server_clients *clients, uint64_t most)
 {
 	pthread_mutex_init(&clients->lock, NULL);
 	clients->most = most;
-	clients->slot = calloc(SLOTS, sizeof(struct serve_client *));
+	clients->slot = calloc(SLOTS, sizeof(struct server_client *));
 	return clients->slot ? 0 : -ENOMEM;
 }
 
-void serve_clients_fini(struct serve_clients *clients)
+void server_clients_fini(struct server_clients *clients)
 {
 	for (unsigned i = 0; clients->slot && i < SLOTS; i++) {
-		struct serve_client *client;
+		struct server_client *client;
 
 		while ((client = clients->slot[i])) {
 			clients->slot[i] = client->next;
@@ -56,20 +54,19 @@ static void key_of(const struct sl_sock_addr *addr, uint64_t key[2])
 	}
 }
 
-static struct serve_client **find(struct serve_clients *clients, const uint64_t key[2])
+static struct server_client **find(struct server_clients *clients, const uint64_t key[2])
 {
 	uint64_t hash = (key[0] ^ key[1] * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
-	struct serve_client **at = &clients->slot[hash >> 52];
+	struct server_client **at = &clients->slot[hash >> 52];
 
 	while (*at && ((*at)->key[0] != key[0] || (*at)->key[1] != key[1]))
 		at = &(*at)->next;
 	return at;
 }
 
-bool serve_clients_enter(struct serve_server *server, const struct sl_sock_addr *addr)
+bool server_clients_enter(struct server_clients *clients, const struct sl_sock_addr *addr)
 {
-	struct serve_clients *clients = &server->clients;
-	struct serve_client **at;
+	struct server_client **at;
 	bool enters = true;
 	uint64_t key[2];
 
@@ -88,10 +85,9 @@ bool serve_clients_enter(struct serve_server *server, const struct sl_sock_addr 
 	return enters;
 }
 
-void serve_clients_leave(struct serve_server *server, const struct sl_sock_addr *addr)
+void server_clients_leave(struct server_clients *clients, const struct sl_sock_addr *addr)
 {
-	struct serve_clients *clients = &server->clients;
-	struct serve_client **at, *gone;
+	struct server_client **at, *gone;
 	uint64_t key[2];
 
 	key_of(addr, key);

@@ -1,5 +1,5 @@
 /* date.c: dates as HTTP writes them, worked out without the C library's locks and time zones. */
-#include "tools/serve/date.h"
+#include "tools/server/date.h"
 
 #include <errno.h>
 
@@ -107,13 +107,13 @@ void http_stamp(int64_t seconds, char *buf)
 /* ---- reading ------------------------------------------------------------------------- */
 
 /*
- * A form is a picture: D a digit of the day, M the month's name, Y H m s digits, w the short and W
+ * A form is a picture: D a digit of the day, B the month's name, Y H m s digits, w the short and W
  * the long name of a weekday, _ a digit or a space; anything else stands for itself.
  */
 static const char *const forms[] = {
-	"w, DD MMM YYYY HH:mm:ss GMT",
-	"W, DD-MMM-YY HH:mm:ss GMT",
-	"w MMM _D HH:mm:ss YYYY",
+	"w, DD B YYYY HH:mm:ss GMT",
+	"W, DD-B-YY HH:mm:ss GMT",
+	"w B _D HH:mm:ss YYYY",
 };
 
 static int take_name(const char **at, const char *end, const char *names, size_t bytes, int nr,
@@ -162,9 +162,8 @@ static bool match(const char *form, struct http_text text, struct moment *moment
 						    *form == 'w' ? 3 : 0);
 			if (moment->weekday < 0)
 				return false;
-		} else if (*form == 'M') {
+		} else if (*form == 'B') {
 			moment->month = take_name(&at, end, months[0], sizeof(months[0]), 12, 3);
-			form += 2;
 			if (moment->month < 0)
 				return false;
 		} else if (at == end) {

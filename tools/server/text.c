@@ -1,5 +1,5 @@
 /* text.c: stretches of bytes, and what HTTP says about bytes; see text.h. */
-#include "tools/serve/text.h"
+#include "tools/server/text.h"
 
 #include <errno.h>
 
