@@ -465,7 +465,8 @@ SL_EXPORT void sl_sock_pump_stats(const struct sl_sock_pump *pump,
  * @sender: the sender
  * @piece: the piece, idle again
  *
- * The sender may be freed in its last callback, when it is not busy any more.
+ * The sender may be freed in its last callback, when it is not busy any more: that
+ * is drained, if there is one.
  */
 typedef void sl_sock_piece_fn(struct sl_sock_sender *sender, struct sl_sock_piece *piece);
 

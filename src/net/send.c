@@ -84,7 +84,7 @@ static struct sl_sock_piece *take_ended(struct sl_sock_sender *sender)
 
 static bool is_idle(const struct sl_sock_sender *sender)
 {
-	return sender->state == SENDER_IDLE && !sender->head;
+	return sender->state == SENDER_IDLE && !sender->head && !sl_op_busy(&sender->cork);
 }
 
 void net_sender_settle(struct sl_sock_sender *sender)
@@ -269,7 +269,8 @@ static void gathered(struct sl_sock_sender *sender, int64_t res)
 
 /* ---- corking ------------------------------------------------------------------------ */
 
-/* Run by the ring before anything submitted after it, and told of before that. */
+/* On a kernel it is made before anything submitted after it, and told of before that;
+ * in a simulated world it takes its time, and the end of all may have waited for it. */
 static void on_cork(struct sl_ring *ring, struct sl_op *op)
 {
 	struct sl_sock_sender *sender = sl_op_of(op, struct sl_sock_sender, cork);
@@ -279,6 +280,9 @@ static void on_cork(struct sl_ring *ring, struct sl_op *op)
 		sender->corked = 0;
 		sender->no_cork = 1; /* not TCP */
 	}
+	if (sender->state == SENDER_IDLE && !sender->head && !sender->err)
+		net_sender_go(sender);
+	net_sender_settle(sender);
 }
 
 static struct sl_op *cork_op(struct sl_sock_sender *sender, struct sl_op *op, int value)
@@ -345,7 +349,7 @@ static int begin(struct sl_sock_sender *sender)
 		leave(sender, 0); /* empty ones end in their turn */
 	if (sender->head)
 		return is_file(sender->head) ? net_file_go(sender) : memory_go(sender);
-	if (sender->corked) {
+	if (sender->corked && !sl_op_busy(&sender->cork)) {
 		cork_op(sender, &sender->op, 0);
 		return net_sender_submit(sender, SENDER_UNCORK);
 	}
@@ -436,6 +440,5 @@ void sl_sock_sender_stop(struct sl_sock_sender *sender)
 
 int sl_sock_sender_busy(const struct sl_sock_sender *sender)
 {
-	return !is_idle(sender) || sender->flying || sender->settling || sender->ended ||
-	       sl_op_busy(&sender->cork);
+	return !is_idle(sender) || sender->flying || sender->settling || sender->ended;
 }
