@@ -20,7 +20,7 @@
 #define FILES_OPEN_MAX 16
 #define PIECE_BYTES    ((size_t)1 << 24)
 
-/* ---- removing ------------------------------------------------------------------------------- */
+/* ---- removing ----------------------- */
 
 static int unlock_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw)
 {
@@ -82,7 +82,7 @@ static void sweep(const char *parent)
 		closedir(dir);
 }
 
-/* ---- making --------------------------------------------------------------------------------- */
+/* ---- making ----------------------- */
 
 /* From one piece of data to the next, so that holes stay. */
 static int copy_pieces(int target, int source, uint64_t size)

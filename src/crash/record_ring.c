@@ -21,7 +21,7 @@
 
 #define BACKEND_VARIABLE "SLUICE_BACKEND"
 
-/* ---- the command's own trace ----------------------------------------------------------------- */
+/* ---- the command's own trace ----------------------- */
 
 static char *backend_around(const char *inner, const struct session *session)
 {
@@ -45,7 +45,7 @@ static char *backend_of(const struct session *session, void *ctx)
 	return backend_around(inner ? inner : "", session);
 }
 
-/* ---- telling it to the caller's ---------------------------------------------------------------- */
+/* ---- telling it to the caller's ----------------------- */
 
 struct import {
 	struct session *session;
@@ -217,7 +217,7 @@ static int tell(struct session *session)
 	return err == -EFBIG ? 0 : err;
 }
 
-/* ---- the recording ----------------------------------------------------------------------------- */
+/* ---- the recording ----------------------- */
 
 static void keep(struct session *session)
 {

@@ -20,7 +20,7 @@ union notification {
 	char room[512];
 };
 
-/* ---- one call ---------------------------------------------------------------------------------- */
+/* ---- one call ----------------------- */
 
 static void answer(struct watch *watch, uint64_t id, int64_t res)
 {
@@ -71,7 +71,7 @@ int64_t call_refuse_original(struct call *call)
 	return -EROFS;
 }
 
-/* ---- the recording ----------------------------------------------------------------------------- */
+/* ---- the recording ----------------------- */
 
 static int find_magic(struct watch *watch)
 {

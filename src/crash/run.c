@@ -41,7 +41,7 @@ const char *run_step_name(uint32_t step)
 	return step < RUN_STEPS ? step_names[step] : "?";
 }
 
-/* ---- messages ------------------------------------------------------------------------- */
+/* ---- messages ----------------------- */
 
 union control_space {
 	struct cmsghdr align;
@@ -98,7 +98,7 @@ static void fail(int control, enum run_step step)
 	_exit(EXIT_NONE);
 }
 
-/* ---- the command -------------------------------------------------------------------------- */
+/* ---- the command ----------------------- */
 
 static void install_filter(const struct run_opts *opts, int control)
 {
@@ -133,7 +133,7 @@ static void run_command(const struct run_opts *opts, int control, const sigset_t
 	fail(control, RUN_STEP_EXEC);
 }
 
-/* ---- init ----------------------------------------------------------------------------------- */
+/* ---- init ----------------------- */
 
 static int write_text(const char *path, const char *text)
 {
@@ -233,7 +233,7 @@ static void run_init(const struct init *init)
 	reap(init->control, (pid_t)command);
 }
 
-/* ---- the recorder's side ---------------------------------------------------------------------- */
+/* ---- the recorder's side ----------------------- */
 
 static int64_t clone_init(struct run *run, const struct run_opts *opts)
 {

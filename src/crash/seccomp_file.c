@@ -29,7 +29,7 @@ static bool take(struct call *call, uint64_t fd, struct target *ret_target)
 	return ret_target->inode != NULL;
 }
 
-/* ---- syncs ------------------------------------------------------------------------------- */
+/* ---- syncs ----------------------- */
 
 /* The copy need not be durable: nothing is written to a disk. */
 static int64_t sync_file(struct call *call, uint32_t flags)
@@ -104,7 +104,7 @@ int64_t call_sync_range(struct call *call)
 	return 0;
 }
 
-/* ---- sizes and modes ----------------------------------------------------------------------- */
+/* ---- sizes and modes ----------------------- */
 
 static void tell_size(struct call *call, const struct inode *inode, uint64_t size)
 {
@@ -206,7 +206,7 @@ int64_t call_fchmod(struct call *call)
 	return res;
 }
 
-/* ---- what cannot be seen ---------------------------------------------------------------------- */
+/* ---- what cannot be seen ----------------------- */
 
 /* Stores into a shared mapping are no calls. Programs that map do without when the file system
  * cannot: ENODEV, mmap(2). */

@@ -42,7 +42,7 @@ static int64_t find(struct call *call, int dirfd, uint64_t path, struct named *r
 	return call_is_late(call) ? -EIO : 0;
 }
 
-/* ---- making --------------------------------------------------------------------------------- */
+/* ---- making ----------------------- */
 
 /* Something that has just got its first name. */
 static int64_t tell_made(struct call *call, const struct named *named, uint32_t code,
@@ -151,7 +151,7 @@ int64_t call_symlinkat(struct call *call)
 	return make_link(call, call->args[0], (int)call->args[1], call->args[2]);
 }
 
-/* ---- removing -------------------------------------------------------------------------------- */
+/* ---- removing ----------------------- */
 
 static void lose_name(struct inode *inode)
 {
@@ -203,7 +203,7 @@ int64_t call_unlinkat(struct call *call)
 	return remove_name(call, (int)call->args[0], call->args[1], (int)call->args[2]);
 }
 
-/* ---- two names ------------------------------------------------------------------------------- */
+/* ---- two names ----------------------- */
 
 struct pair {
 	struct named source, target;
@@ -371,7 +371,7 @@ int64_t call_linkat(struct call *call)
 	return link_pair(call, call->args, call->args + 2, (unsigned)call->args[4]);
 }
 
-/* ---- modes ------------------------------------------------------------------------------------- */
+/* ---- modes ----------------------- */
 
 static int64_t change_mode(struct call *call, int dirfd, uint64_t path, mode_t mode)
 {

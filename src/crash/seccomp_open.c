@@ -104,7 +104,7 @@ static int64_t open_at(struct call *call, struct wish *wish, const struct call_p
 		*ret_again = true;
 		return follow(wish, place);
 	}
-	if (exists && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+	if (exists && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
 		return CALL_CONTINUE; /* a FIFO may wait for its other end */
 	if (call_is_late(call))
 		return -EIO;
@@ -142,7 +142,7 @@ static int64_t open_ack(struct call *call, const struct wish *wish)
 static int64_t open_wish(struct call *call, struct wish *wish)
 {
 	struct call_place place;
-	int64_t res = open_ack(call, wish);
+	int64_t res = wish->flags & O_PATH ? CALL_CONTINUE : open_ack(call, wish);
 
 	if (res)
 		return res;

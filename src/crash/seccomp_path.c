@@ -124,6 +124,16 @@ static int64_t look_at_parent(struct call *call, struct call_place *place)
 	return place->in_original ? 0 : CALL_CONTINUE;
 }
 
+/* Not to be found: said at once, for if the call went on another thread might meanwhile have made
+ * it. What /proc and /dev show depends on who looks. */
+static bool is_final(int err, const char *path)
+{
+	if (!strncmp(path, "/proc/", 6) || !strncmp(path, "/dev/", 5))
+		return false;
+	return err == -ENOENT || err == -ENOTDIR || err == -EACCES || err == -ELOOP ||
+	       err == -EBADF || err == -ENAMETOOLONG;
+}
+
 int64_t call_locate(struct call *call, int dirfd, const char *path, struct call_place *ret_place)
 {
 	char parent[TREE_PATH_MAX];
@@ -138,8 +148,9 @@ int64_t call_locate(struct call *call, int dirfd, const char *path, struct call_
 		ret_place->fd = open_parent(call, dirfd, parent);
 		err = ret_place->fd < 0 ? ret_place->fd : 0;
 	}
-	/* The kernel finds the true error, or something that it alone can see. */
-	return err ? CALL_CONTINUE : look_at_parent(call, ret_place);
+	if (!err)
+		return look_at_parent(call, ret_place);
+	return is_final(err, path) ? err : CALL_CONTINUE;
 }
 
 void call_leave(struct call_place *place)

@@ -25,7 +25,7 @@ struct transfer {
 	int res;    /* the error that is told, or 0 */
 };
 
-/* ---- lines ---------------------------------------------------------------------------------- */
+/* ---- lines ----------------------- */
 
 static void tell_line(struct call *call, const struct watch_line *line)
 {
@@ -59,7 +59,7 @@ static struct watch_line *line_of(struct watch *watch, const struct stat *st)
 	return st->st_ino == watch->ack_ino ? &watch->ack : NULL;
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------- */
 
 /* In a buffer that lies as the caller's does, so that a direct write is as aligned as his. */
 static char *fetch(const struct call *call, uint64_t from, size_t len, int *ret_err)
@@ -169,7 +169,7 @@ static int64_t print_range(struct call *call, struct watch_line *line, uint64_t 
 	return (int64_t)done;
 }
 
-/* ---- vectors --------------------------------------------------------------------------------- */
+/* ---- vectors ----------------------- */
 
 /* Into one range of ours, if it is a small one: the kernel writes a vector as one. Larger ones go
  * piece by piece. */
@@ -239,7 +239,7 @@ static int64_t print_vector(struct call *call, struct watch_line *line, const st
 	return done;
 }
 
-/* ---- faults ---------------------------------------------------------------------------------- */
+/* ---- faults ----------------------- */
 
 static struct crash_fault_verdict judge(const struct transfer *transfer, uint64_t len)
 {
@@ -286,7 +286,7 @@ static int64_t fail_write(struct transfer *transfer, const struct iovec *iov, in
 	return res;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------- */
 
 static int64_t write_to(struct transfer *transfer, const struct iovec *iov, size_t nr)
 {
@@ -326,8 +326,8 @@ static int64_t with_fd(struct call *call, struct transfer *transfer, const struc
 
 	transfer->call = call;
 	transfer->fd = call_fd(call, (int)call->args[0]);
-	if (transfer->fd < 0)
-		return CALL_CONTINUE; /* the kernel says what is wrong with it */
+	if (transfer->fd < 0) /* one that is not there may be there when the call goes on */
+		return transfer->fd == -EBADF ? -EBADF : CALL_CONTINUE;
 	res = write_to(transfer, iov, nr);
 	close(transfer->fd);
 	return res;
@@ -384,7 +384,7 @@ int64_t call_pwritev2(struct call *call)
 	return write_many(call, (off_t)call->args[3], (int)call->args[5]);
 }
 
-/* ---- from file to file -------------------------------------------------------------------- */
+/* ---- from file to file ----------------------- */
 
 /* A copy that the kernel would make: one of its descriptors, and where its position is. */
 struct copy_end {

@@ -17,7 +17,7 @@
 
 extern char **environ;
 
-/* ---- paths ------------------------------------------------------------------------------- */
+/* ---- paths ----------------------- */
 
 /* Whether text is the directory or below it, by its absolute path. */
 static bool begins_with_dir(const struct session *session, const char *text)
@@ -53,7 +53,7 @@ static int find_cwd(struct session *session)
 	return 0;
 }
 
-/* ---- arguments and environment ------------------------------------------------------------- */
+/* ---- arguments and environment ----------------------- */
 
 static void free_list(char ***list)
 {
@@ -140,7 +140,7 @@ static int make_surroundings(struct session *session, const char *name, session_
 	return err;
 }
 
-/* ---- starting ------------------------------------------------------------------------------- */
+/* ---- starting ----------------------- */
 
 int session_prepare(struct session *session, const struct crash_record_opts *opts,
 		    struct crash_trace *trace, struct crash_record_report *report)
@@ -220,7 +220,7 @@ int session_go(struct session *session)
 	return run_go(&session->run);
 }
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running ----------------------- */
 
 void session_print(const char *text, size_t len)
 {

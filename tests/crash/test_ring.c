@@ -105,6 +105,8 @@ static void tell_op(const struct crash_trace *trace, const struct crash_op *op, 
 		add(text, max, " %llu/%s", (unsigned long long)op->dir, op->name);
 	if (*op->name2)
 		add(text, max, " to %llu/%s", (unsigned long long)op->dir2, op->name2);
+	if (op->code == CRASH_WRITE)
+		assert_int_equal(op->res, op->len);
 	if (op->code == CRASH_WRITE || op->code == CRASH_TRUNCATE || op->code == CRASH_ALLOCATE)
 		add(text, max, " %llu+%llu", (unsigned long long)op->off,
 		    (unsigned long long)op->len);

@@ -21,7 +21,7 @@
 
 #define DEPTH_MAX 64
 
-/* ---- from the start ------------------------------------------------------------------- */
+/* ---- from the start ----------------------- */
 
 /* The directories from the root to where the scan is. */
 struct scan {
@@ -160,7 +160,7 @@ int log_scan(struct log *log, char *why)
 	return err;
 }
 
-/* ---- later ----------------------------------------------------------------------------- */
+/* ---- later ----------------------- */
 
 /* Opened anew: the descriptor at hand may be for writing only, or O_PATH. */
 void log_read_back(struct log *log, int fd, uint64_t inode, uint64_t off, uint64_t len)
@@ -183,6 +183,7 @@ void log_read_back(struct log *log, int fd, uint64_t inode, uint64_t off, uint64
 			.off = off,
 			.len = (uint64_t)n,
 			.data_len = (uint32_t)n,
+			.res = (int32_t)n,
 		};
 
 		if (n < 0)

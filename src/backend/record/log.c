@@ -20,7 +20,7 @@
 #include "crash/trace_image.h"
 #include "sys/call.h"
 
-/* ---- appending ------------------------------------------------------------------------- */
+/* ---- appending ----------------------- */
 
 static int write_at(int fd, const void *buf, size_t len, uint64_t off)
 {
@@ -120,7 +120,7 @@ static void append_one(struct log *log, struct crash_op *op, const struct iovec 
 	__atomic_store_n(&state->nr, state->nr + 1, __ATOMIC_RELEASE);
 }
 
-/* ---- acknowledgements ------------------------------------------------------------------ */
+/* ---- acknowledgements ----------------------- */
 
 static void append_ack(struct log *log, char *line, size_t len)
 {
@@ -162,7 +162,7 @@ static void take_acks(struct log *log)
 	}
 }
 
-/* ---- what the rest calls ---------------------------------------------------------------- */
+/* ---- what the rest calls ----------------------- */
 
 uint64_t log_now(const struct log *log)
 {
@@ -225,7 +225,7 @@ void log_note(struct log *log, const char *format, ...)
 	log_append(log, &op, &(struct iovec){ line, op.data_len });
 }
 
-/* ---- opening ---------------------------------------------------------------------------- */
+/* ---- opening ----------------------- */
 
 static int init_lock(pthread_mutex_t *lock)
 {

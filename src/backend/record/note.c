@@ -31,7 +31,7 @@ static struct record_mark *mark_of(struct recorder *rec, const struct sl_slot *s
 	return &rec->marks[(uint32_t)slot->id];
 }
 
-/* ---- which file ------------------------------------------------------------------------ */
+/* ---- which file ----------------------- */
 
 static bool is_ours(const struct log_inode *entry)
 {
@@ -71,7 +71,7 @@ static struct log_inode *entry_of_name(struct log *log, int dirfd, const char *p
 	return entry;
 }
 
-/* ---- beginnings ------------------------------------------------------------------------- */
+/* ---- beginnings ----------------------- */
 
 static void began_unlink(struct log *log, const struct sl_op *op, struct record_mark *mark)
 {
@@ -147,7 +147,7 @@ void recorder_began(struct recorder *rec, const struct sl_slot *slot)
 	log_unlock(&rec->log);
 }
 
-/* ---- ends ----------------------------------------------------------------------------------- */
+/* ---- ends ----------------------- */
 
 static void append(const struct ending *end, struct crash_op *op)
 {
@@ -187,6 +187,7 @@ static void ended_write(const struct ending *end)
 	op.inode = entry->inode;
 	op.off = offset_of(end, status, &st);
 	op.len = op.data_len = (uint32_t)end->res;
+	op.res = (int32_t)end->res;
 	log_append(end->log, &op, vector ? slot->buf : &one);
 }
 

@@ -31,7 +31,7 @@ struct record {
 	size_t bytes;
 };
 
-/* ---- options ------------------------------------------------------------------------------- */
+/* ---- options ----------------------- */
 
 /* A copy of the options, cut at its commas. */
 struct parsed {
@@ -89,7 +89,7 @@ static int parse(const char *options, struct parsed *ret_parsed, char *why)
 	return -EINVAL;
 }
 
-/* ---- opening ------------------------------------------------------------------------------- */
+/* ---- opening ----------------------- */
 
 static struct record *record_create(const struct sl_backend_open *args)
 {
@@ -181,7 +181,7 @@ static void record_close(void *state, bool forked)
 	record_free(record);
 }
 
-/* ---- passed on ------------------------------------------------------------------------------- */
+/* ---- passed on ----------------------- */
 
 static int record_start(void *state, struct sl_slot *slot)
 {
@@ -288,7 +288,7 @@ static void record_stats(void *state, struct sl_backend_stats *ret_stats)
 	record->inner->stats(record->inner_state, ret_stats);
 }
 
-/* ---- and noted ----------------------------------------------------------------------------- */
+/* ---- and noted ----------------------- */
 
 static void record_began(void *state, const struct sl_slot *slot)
 {
