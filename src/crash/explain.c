@@ -541,6 +541,13 @@ static uint64_t explain_until(const struct explorer *explorer)
 	return now + (took > EXPLAIN_LEAST_NS ? took : EXPLAIN_LEAST_NS);
 }
 
+static int compare_raw(const void *a, const void *b)
+{
+	const struct raw *x = a, *y = b;
+
+	return (x->order > y->order) - (x->order < y->order);
+}
+
 int explain_all(struct explorer *explorer)
 {
 	unsigned unconfirmed = 0, untold = 0;
@@ -549,10 +556,11 @@ int explain_all(struct explorer *explorer)
 
 	explorer->phase = "explain";
 	explorer->until_ns = explain_until(explorer);
+	qsort(explorer->raw, explorer->raw_nr, sizeof(*explorer->raw), compare_raw);
 	for (size_t i = 0; i < explorer->raw_nr && !err; i++) {
 		if (explorer->opts.stop && *explorer->opts.stop)
 			break;
-		err = explain_one(explorer, &explorer->raw[i], &unconfirmed, &untold);
+		err = explain_one(explorer, &explorer->raw[i].spec, &unconfirmed, &untold);
 	}
 	explorer->until_ns = until_ns;
 	if (explorer->opts.stop && *explorer->opts.stop)

@@ -176,20 +176,20 @@ void explorer_tell_progress(struct explorer *explorer)
 
 /* ---- lanes -------------------------------------------------------------------------- */
 
-static int keep_raw(struct explorer *explorer, const struct spec *spec)
+static int keep_raw(struct explorer *explorer, const struct lane *lane)
 {
 	if (explorer->raw_nr == RAW_MAX)
 		return 0;
 	if (explorer->raw_nr == explorer->raw_room) {
 		size_t room = explorer->raw_room ? 2 * explorer->raw_room : 16;
-		struct spec *more = realloc(explorer->raw, room * sizeof(*more));
+		struct raw *more = realloc(explorer->raw, room * sizeof(*more));
 
 		if (!more)
 			return -ENOMEM;
 		explorer->raw = more;
 		explorer->raw_room = room;
 	}
-	explorer->raw[explorer->raw_nr++] = *spec;
+	explorer->raw[explorer->raw_nr++] = (struct raw){ lane->order, lane->spec };
 	return 0;
 }
 
@@ -202,9 +202,9 @@ static int refuse_broken(struct explorer *explorer, const struct check_verdict *
 	if (explorer->opts.check && verdict->kind == CHECK_EXIT &&
 	    (verdict->status == NOT_FOUND || verdict->status == NOT_EXECUTABLE))
 		return explorer_fail(explorer, -ENOENT,
-				     "there is no such checker, says sh: %s; it runs in the "
+				     "there is no such checker, says sh: %.*s; it runs in the "
 				     "state's directory, so name it by its full path",
-				     verdict->output);
+				     (int)strcspn(verdict->output, "\n"), verdict->output);
 	return 0;
 }
 
@@ -224,7 +224,7 @@ static int take_answer(struct explorer *explorer, struct lane *lane)
 	if (!err && failed) {
 		explorer->result->failed++;
 		explorer->failures[lane->lone] += explorer->failures[lane->lone] < UINT8_MAX;
-		err = keep_raw(explorer, &lane->spec);
+		err = keep_raw(explorer, lane);
 	}
 	return explorer->error = err;
 }
@@ -345,7 +345,7 @@ int explorer_offer(struct explorer *explorer, const struct spec *spec)
 	lane->spec = *spec;
 	lane->slot = slot;
 	lane->lone = lone;
-	explorer->result->distinct++;
+	lane->order = explorer->result->distinct++;
 	explorer_tell_progress(explorer);
 	return start(explorer, lane, acks_nr, false);
 }

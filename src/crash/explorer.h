@@ -18,6 +18,12 @@
 #define TIMEOUTS_MAX 20
 #define RAW_MAX	     4096 /* failing states that are remembered, the others are counted */
 
+/* A failing state. */
+struct raw {
+	uint64_t order; /* in which it was made: answers come in any */
+	struct spec spec;
+};
+
 /* A place, and the checker that looks at it. */
 struct lane {
 	struct place *place;
@@ -25,6 +31,7 @@ struct lane {
 	struct spec spec;
 	uint64_t slot; /* in seen */
 	uint64_t lone; /* in failures; 0: no one op alone */
+	uint64_t order;
 };
 
 enum seen_verdict {
@@ -56,7 +63,7 @@ struct explorer {
 	char scratch[4096]; /* directory of ours; "" none */
 	struct seen seen;
 
-	struct spec *raw; /* failing states, in the order in which they were found */
+	struct raw *raw; /* failing states, in the order in which answers came */
 	size_t raw_nr, raw_room;
 
 	uint64_t first; /* point: the directory as it was */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "crash/maker.h"
@@ -663,6 +664,73 @@ static void output_without_end_is_cut(void **state)
 	scene_end(&scene);
 }
 
+static bool has_note(const char *words)
+{
+	for (size_t i = 0; i < scene.result.notes_nr; i++) {
+		if (strstr(scene.result.notes[i], words))
+			return true;
+		printf("# %s\n", scene.result.notes[i]);
+	}
+	return false;
+}
+
+static void a_checker_that_always_hangs_is_given_up(void **state)
+{
+	const struct crash_explore_opts opts = { .check_so = scene_checker("hangs"),
+						 .jobs = 4,
+						 .timeout_ns = 20000000 };
+
+	(void)state;
+	replace(true, true);
+	for (unsigned i = 0; i < 50; i++) { /* more states than it is given */
+		story_fill(&scene.story, "f", i * 512, (char)('a' + i % 26), 512);
+		story_sync(&scene.story, "f", 0);
+	}
+	scene_explore(&scene, &opts);
+	assert_int_equal(scene.err, 0);
+	assert_true(has_note("given up"));
+	assert_true(scene.result.distinct < 30);
+	scene_end(&scene);
+}
+
+/* What a killed client left: its checkers' servers see to it. */
+static bool is_empty(const char *dir)
+{
+	return rmdir(dir) == 0;
+}
+
+static void a_client_that_is_killed_leaves_neither_processes_nor_directories(void **state)
+{
+	char log[4096], scratch[4096];
+	const struct crash_explore_opts opts = {
+		.check = "sleep 1000 & echo $! >>\"$CRASH_LOG\"; wait",
+		.scratch = scratch,
+		.jobs = 2,
+	};
+	struct stat st;
+	pid_t pid;
+
+	(void)state;
+	strcpy(log, scene_path("pids"));
+	strcpy(scratch, scene_path("scratch"));
+	assert_int_equal(mkdir(scratch, 0755), 0);
+	setenv("CRASH_LOG", log, 1);
+	replace(true, true);
+	pid = fork();
+	if (pid == 0) {
+		scene_explore(&scene, &opts);
+		_exit(0);
+	}
+	while (stat(log, &st) || !st.st_size)
+		usleep(1000);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	while (!is_empty(scratch)) /* a server that hangs is a test that does not end */
+		usleep(1000);
+	expect_gone(log);
+	scene_end(&scene);
+}
+
 /* What a checker does to a state is not seen in the next one. */
 static void a_state_that_a_checker_spoils_is_made_anew(void **state)
 {
@@ -837,6 +905,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_checker_that_is_missing_is_no_failing_state),
 	TEST(processes_that_a_checker_leaves_are_killed),
 	TEST(output_without_end_is_cut),
+	TEST(a_checker_that_always_hangs_is_given_up),
+	TEST(a_client_that_is_killed_leaves_neither_processes_nor_directories),
 	TEST(a_state_that_a_checker_spoils_is_made_anew),
 	TEST(syncs_that_are_needed_are_told_from_those_that_are_not),
 	TEST(a_failure_of_its_own_makes_no_sync_necessary),

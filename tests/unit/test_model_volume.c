@@ -266,6 +266,35 @@ static void expect_same(const struct image *a, const struct image *b)
 	}
 }
 
+/* All names at once are each name by itself. */
+static void check_names(void)
+{
+	model_choose_names(volume);
+	for (unsigned d = 0; d < 2; d++) {
+		struct model_entry *entry;
+
+		TAILQ_FOREACH(entry, &dirs[d]->entries, in_dir)
+		assert_ptr_equal(model_entry_chosen(entry),
+				 model_chosen_name(volume, dirs[d], entry->name));
+	}
+}
+
+/* A list of one loss is that one loss. */
+static void check_lists(uint64_t element)
+{
+	static struct image one, list;
+
+	model_choose(volume, &(struct model_choice){ MODEL_OMIT1, element });
+	check_names();
+	take_image(&one, true);
+	model_choose_lost(volume, &element, 1);
+	take_image(&list, true);
+	expect_same(&one, &list);
+	model_choose_lost(volume, (uint64_t[]){ element, element / 2 }, 2);
+	assert_true(model_choice_is_legal(volume));
+	check_names();
+}
+
 static void play(const struct model_profile *profile, uint64_t seed)
 {
 	static struct image before, after;
@@ -282,6 +311,7 @@ static void play(const struct model_profile *profile, uint64_t seed)
 	assert_true(model_choice_is_legal(volume));
 	take_image(&after, true);
 	expect_same(&before, &after);
+	check_lists(seed % (model_elements(volume) + 1));
 	model_choose(volume, &(struct model_choice){ MODEL_RANDOM, seed });
 	assert_true(model_choice_is_legal(volume));
 	take_image(&before, true);
