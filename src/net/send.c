@@ -235,7 +235,7 @@ static int memory_go(struct sl_sock_sender *sender)
 	    pump_zc_wanted(sender->pump, sender->head->len - sender->head->done_len))
 		return fly(sender, sender->head);
 	after = gather(sender, &more);
-	if (after && is_file(after) && after->len > sender->pump->read_bytes)
+	if (after && is_file(after) && after->len > net_file_slice(sender))
 		net_sender_cork(sender);
 	sl_op_send(&sender->op, sender->fd, sender->iov[0].iov_base, sender->iov[0].iov_len,
 		   more ? MSG_MORE : 0);

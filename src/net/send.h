@@ -63,6 +63,13 @@ void net_sender_settle(struct sl_sock_sender *sender);
 
 /* Begins with, or goes on with, the file that is first in the queue; 0 or -errno. */
 int net_file_go(struct sl_sock_sender *sender);
+/* Bytes of a file that are sent before others get their turn. */
+static inline uint32_t net_file_slice(struct sl_sock_sender *sender)
+{
+	if (!sender->slice_bytes)
+		sender->slice_bytes = sender->pump->read_bytes;
+	return sender->slice_bytes;
+}
 /* sender->op has completed, in one of the states of files. */
 void net_file_landed(struct sl_sock_sender *sender);
 /* A buffer for a sender in LINE. */

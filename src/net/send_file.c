@@ -58,9 +58,7 @@ int net_file_go(struct sl_sock_sender *sender)
 	struct sl_sock_piece *piece = sender->head;
 	uint64_t len = left_of(piece);
 
-	if (!sender->slice_bytes)
-		sender->slice_bytes = sender->pump->read_bytes;
-	if (len > sender->slice_bytes) {
+	if (len > net_file_slice(sender)) {
 		len = sender->slice_bytes;
 		net_sender_cork(sender);
 	}
