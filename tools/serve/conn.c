@@ -397,14 +397,14 @@ static void settle(struct serve_conn *conn)
 	pause_if_full(conn);
 	if (conn->sending) {
 		serve_worker_wait(worker, conn, SERVE_WAIT_PEER);
-	} else if (conn->busy && !conn->body) {
+	} else if (conn->busy) {
 		serve_worker_wait(worker, conn, SERVE_WAIT_DISK);
 	} else if (conn->last && (!conn->body || conn->body == SERVE_BODY_SKIP)) {
 		finish(conn);
 	} else if (conn->ended) {
 		serve_conn_cut(conn);
 	} else if (conn->body) {
-		serve_worker_wait(worker, conn, conn->busy ? SERVE_WAIT_DISK : SERVE_WAIT_BODY);
+		serve_worker_wait(worker, conn, SERVE_WAIT_BODY);
 	} else if (!conn->in_len) {
 		serve_worker_wait(worker, conn, SERVE_WAIT_REQUEST);
 	} else if (conn->wait != SERVE_WAIT_HEAD) {

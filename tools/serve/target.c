@@ -14,16 +14,16 @@ static int decode(struct http_text text, uint32_t *at)
 {
 	int c = (uint8_t)text.at[(*at)++], high, low;
 
-	if (c != '%')
-		return c;
-	if (text.len - *at < 2)
-		return -400;
-	high = hex(text.at[*at]);
-	low = hex(text.at[*at + 1]);
-	*at += 2;
-	if (high < 0 || low < 0)
-		return -400;
-	c = high << 4 | low;
+	if (c == '%') {
+		if (text.len - *at < 2)
+			return -400;
+		high = hex(text.at[*at]);
+		low = hex(text.at[*at + 1]);
+		*at += 2;
+		if (high < 0 || low < 0)
+			return -400;
+		c = high << 4 | low;
+	}
 	return c < ' ' || c == 0x7f || c == '/' ? -400 : c;
 }
 

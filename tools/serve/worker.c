@@ -19,6 +19,7 @@
 #define RECV_BYTES   16384
 #define DEPTH_MAX    32768
 #define STARVED_IDLE 8 /* idle connections closed when descriptors run out */
+#define IDLE_MIN_NS  INT64_C(100000000)
 
 /* ---- time ------------------------------------------------------------------------------- */
 
@@ -82,32 +83,16 @@ void serve_worker_wait(struct serve_worker *worker, struct serve_conn *conn, enu
 	conn->listed = true;
 }
 
-static void on_tick(struct sl_ring *ring, struct sl_op *op)
-{
-	struct serve_worker *worker = op->user;
-	int64_t now = serve_worker_now(worker);
-
-	(void)ring;
-	if (op->res < 0)
-		return;
-	for (unsigned i = 0; i < SERVE_WAITS; i++) {
-		struct serve_conn *conn;
-
-		/* Each moves to the end of a list, or out of all of them. */
-		while ((conn = worker->waiting[i].first) && conn->due_ns <= now)
-			serve_conn_due(conn);
-	}
-	server_log_flush(&worker->log);
-}
-
 /* ---- accepting -------------------------------------------------------------------------- */
 
-/* Makes room by closing what has been idle longest. Return: whether there was one. */
+/* Makes room by closing what has been idle longest. One that has come just now is not idle yet.
+ * Return: whether there was one. */
 static bool evict_idle(struct serve_worker *worker)
 {
 	struct serve_conn *conn = worker->waiting[SERVE_WAIT_REQUEST].first;
+	int64_t began = conn ? conn->due_ns - limit_of(worker, SERVE_WAIT_REQUEST) : 0;
 
-	if (!conn)
+	if (!conn || began + IDLE_MIN_NS > sl_ring_now(worker->ring))
 		return false;
 	server_count(&worker->counters.connections_evicted, 1);
 	serve_conn_cut(conn);
@@ -179,6 +164,28 @@ static void relieve(struct serve_worker *worker)
 	server_count(&worker->counters.accept_starved, nr - worker->counters.accept_starved);
 	for (unsigned i = 0; i < STARVED_IDLE && evict_idle(worker); i++)
 		;
+}
+
+/* ---- ticks ------------------------------------------------------------------------------ */
+
+static void on_tick(struct sl_ring *ring, struct sl_op *op)
+{
+	struct serve_worker *worker = op->user;
+	int64_t now = serve_worker_now(worker);
+
+	(void)ring;
+	if (op->res < 0)
+		return;
+	for (unsigned i = 0; i < SERVE_WAITS; i++) {
+		struct serve_conn *conn;
+
+		/* Each moves to the end of a list, or out of all of them. */
+		while ((conn = worker->waiting[i].first) && conn->due_ns <= now)
+			serve_conn_due(conn);
+	}
+	if (worker->full)
+		evict_idle(worker);
+	server_log_flush(&worker->log);
 }
 
 /* ---- orders ----------------------------------------------------------------------------- */

@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""test_attack.py: hostile peers: they get a refusal, or nothing, and others get their files all the same."""
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+from service import Service, Tap, area, get, remove
+
+SECRET = b"this is outside"
+INSIDE = b"this is inside"
+
+
+def refused(answer, *statuses):
+    statuses = statuses or (400,)
+    return [] if answer is not None and answer.status in statuses and SECRET not in answer.body else [f"{answer}, want {statuses}"]
+
+
+def traversal(tap, service):
+    up = ["..", "%2e%2e", ".%2e", "%2E.", "..%2f", "%2e%2e%2f", "..%5c", "..\\", "%252e%252e", "%c0%ae%c0%ae", "%u002e%u002e",
+          "..;", "..%00", "....//", "%ef%bc%8e%ef%bc%8e", "..%c0%af", "..%25%32%66"]
+    problems = []
+    for step in up:
+        for depth in (1, 2, 6):
+            for target in ("/" + (step + "/") * depth + "outside.txt", "/sub/" + (step + "/") * depth + "outside.txt",
+                           "/sub" + ("/" + step) * depth + "/outside.txt", "/" + step * depth + "outside.txt"):
+                problems += refused(service.ask(get(target)), 400, 404)
+    tap.check("no spelling of a path leads out of the root", problems[:5])
+    problems = []
+    for target in ("//outside.txt", "/./../outside.txt", "/sub/../../outside.txt", "http://x/../outside.txt", "/..", "/%2e%2e",
+                   "/link", "/linkdir/outside.txt", "/linkup/outside.txt", "/absolute", "/loop", "/deep/link", "/inside.txt%00.html",
+                   "/fifo", "/socket", "/null", "/inside.txt/..%2finside.txt", "/" + "a/../" * 2000 + "../outside.txt"):
+        problems += refused(service.ask(get(target)), 400, 403, 404, 414)
+    tap.check("nor do links, devices, pipes or sockets answer", problems)
+    tap.check("a link that stays within is followed", [] if service.ask(get("/good")).body == INSIDE else ["it is not"])
+    tap.check("a compressed twin that is a link out is not sent",
+              [] if service.ask(get("/inside.txt", "Accept-Encoding: gzip")).body == INSIDE else ["it is"])
+
+
+def races(tap, service, root):
+    """A directory becomes a link out of the root and back, as fast as it can, while files in it are asked for."""
+    stop = threading.Event()
+    place, real, link = (os.path.join(root, name) for name in ("flip", "flip.real", "flip.link"))
+    os.mkdir(real)
+    with open(os.path.join(real, "outside.txt"), "wb") as file:
+        file.write(INSIDE)
+    os.symlink(os.path.join(root, "..", "out"), link)
+
+    def flip():
+        while not stop.is_set():
+            for source in (real, link):
+                os.rename(source, place)
+                os.rename(place, source)
+    thread = threading.Thread(target=flip)
+    thread.start()
+    got = {}
+    try:
+        with service.connect() as raw:
+            for i in range(3000):
+                # A name that is not cached each time, so that each one is opened.
+                raw.send(get(f"/{'/' * (i % 7)}flip/outside.txt", "Cache-Control: no-cache"))
+                answer = raw.answer()
+                got[answer.body if answer.status == 200 else answer.status] = True
+    finally:
+        stop.set()
+        thread.join()
+    tap.check("a race with links never leads out", [] if SECRET not in got and set(got) <= {INSIDE, 404, 403, 503} else [str(set(got))])
+
+
+SMUGGLED = "GET /inside.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def smuggling(tap, service):
+    """After each of these nothing of what follows may be taken for a request."""
+    start = "POST / HTTP/1.1\r\nHost: x\r\n"
+    attacks = {
+        "CL.TE": start + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "TE.CL": start + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        "two lengths": start + "Content-Length: 0\r\nContent-Length: 60\r\n\r\n",
+        "a list of lengths": start + "Content-Length: 0, 60\r\n\r\n",
+        "a sign": start + "Content-Length: +0\r\n\r\n",
+        "hexadecimal": start + "Content-Length: 0x0\r\n\r\n",
+        "overflow": start + "Content-Length: 18446744073709551616\r\n\r\n",
+        "a folded coding": start + "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        "space before a colon": start + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "a hidden coding": start + "X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "a bare CR": start + "X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "two codings": start + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "tab in a coding": start + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        "bare LF": "GET / HTTP/1.1\nHost: x\n\n",
+        "no host": "GET / HTTP/1.1\r\n\r\n",
+        "two hosts": "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        "HTTP/0.9": "GET /inside.txt\r\n",
+        "a NUL": "GET / HTTP/1.1\r\nHost: x\0\r\n\r\n",
+        "a chunk size of nonsense": start + "Transfer-Encoding: chunked\r\n\r\n0x\r\n\r\n",
+        "a chunk without its end": start + "Transfer-Encoding: chunked\r\n\r\n1\r\nZZ0\r\n\r\n",
+        "LF in an extension": start + "Transfer-Encoding: chunked\r\n\r\n2;\nxx\r\n0\r\n\r\n",
+        "a trailer that is none": start + "Transfer-Encoding: chunked\r\n\r\n0\r\n X: y\r\n\r\n",
+        "the preface of HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "a request in a GET's length": "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+    }
+    for name, attack in attacks.items():
+        with service.connect() as raw:
+            raw.send(attack + SMUGGLED * 2)
+            answer = raw.answer()
+            problems = [] if answer and answer.status >= 400 else [str(answer)]
+            tap.check(f"nothing is smuggled by {name}", problems + ([] if raw.ended() else [f"it said {raw.buffer[:80]!r}"]))
+
+
+def floods(tap, service):
+    tap.check("too many fields are 431", refused(service.ask(get("/", *["A: b"] * 5000)), 431))
+    tap.check("too long a field is 431", refused(service.ask(get("/", "A: " + "b" * 100000)), 431))
+    tap.check("too long a target is 414", refused(service.ask(get("/" + "a" * 100000)), 414))
+    with service.connect() as raw:
+        raw.send(b"\r\n" * 8)
+        tap.check("empty lines are no request", refused(raw.answer()))
+    before = service.memory_kib()
+    with service.connect(receive=4096) as raw:
+        # It sends requests and reads nothing: the server must stop reading too.
+        raw.socket.settimeout(1)
+        sent = 0
+        try:
+            while sent < 64 << 20:
+                sent += raw.socket.send(get("/big.bin").encode() * 500)
+        except TimeoutError:
+            pass
+        grown = service.memory_kib() - before
+        tap.check("a flood of requests without reading stops the flood", [f"it took {sent} bytes"] if sent >= 64 << 20 else [])
+        tap.check("and takes no memory", [f"{grown} KiB"] if grown > 16384 else [])
+        tap.check("others are answered meanwhile", refused(service.ask(get("/inside.txt")), 200))
+
+
+def stalled(tap, service):
+    """Clients that ask for much and read nothing: no thread, no memory, and nobody else notices."""
+    raws = [service.connect(receive=4096) for _ in range(200)]
+    for raw in raws:
+        raw.send(get("/big.bin"))
+    before = service.memory_kib()
+    time.sleep(0.3)
+    threads = len(os.listdir(f"/proc/{service.process.pid}/task"))
+    workers = [name for name in os.listdir(f"/proc/{service.process.pid}/task")
+               if open(f"/proc/{service.process.pid}/task/{name}/comm", encoding="ascii").read().startswith("iou-wrk")]
+    tap.check("200 that do not read bring no kernel threads", [f"{len(workers)} of {threads}"] if len(workers) > 4 else [])
+    tap.check("nor memory", [f"{service.memory_kib() - before} KiB"] if service.memory_kib() - before > 16384 else [])
+    tap.check("nor do others notice", refused(service.ask(get("/inside.txt")), 200))
+    for raw in raws:
+        # Half of them go with a reset.
+        raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.socket.close()
+    tap.check("all are forgotten when they go",
+              [] if service.until(lambda: service.metrics()["connections"] <= 1) else [str(service.metrics()["connections"])])
+
+
+def slow(tap, service):
+    """Time limits, with short ones set."""
+    with service.connect() as raw:
+        raw.send("GET / HTTP/1.1\r\nHost:")
+        tap.check("half a head is 408 when its time is up", refused(raw.answer(), 408) + ([] if raw.ended() else ["it goes on"]))
+    with service.connect() as raw:
+        stop = time.monotonic() + 30
+        answer = None
+        raw.socket.settimeout(0.2)
+        while time.monotonic() < stop and answer is None:
+            try:
+                raw.send("X-a: b\r\n" if raw.buffer is None else "G")
+                answer = raw.answer()
+            except TimeoutError:
+                continue
+        tap.check("a byte now and then does not help", refused(answer, 408, 400, 414))
+    with service.connect() as raw:
+        tap.check("an idle connection is closed without a word", [] if raw.ended() else [repr(raw.buffer)])
+    with service.connect(receive=4096) as raw:
+        raw.send(get("/big.bin"))
+        tap.check("who takes nothing is cut", [] if service.until(lambda: service.metrics()["connections_timed_out_total"] >= 3)
+                  else [str(service.metrics())])
+    with service.connect() as raw:
+        raw.send(get("/put.bin", "Content-Length: 100000", method="PUT") + "abc")
+        tap.check("who sends nothing of a body is cut", [] if raw.ended() else [repr(raw.buffer)])
+
+
+def truncated(tap, service, root):
+    """A file that becomes shorter while it is sent: the connection ends, and what came is of the file."""
+    path = os.path.join(root, "shrinks.bin")
+    data = bytes(range(256)) * (1 << 16)
+    with open(path, "wb") as file:
+        file.write(data)
+    with service.connect(receive=4096) as raw:
+        raw.send(get("/shrinks.bin"))
+        while b"\r\n\r\n" not in raw.buffer:
+            raw.more()
+        os.truncate(path, 1 << 20)
+        raw.ended()
+        body = raw.buffer.split(b"\r\n\r\n", 1)[1]
+    # Pages that were on their way are the file's: the kernel zeroes what of them lies beyond its new end.
+    wrong = [i for i in range(0, len(body), 4096) if body[i:i + 4096] != data[i:i + len(body[i:i + 4096])]
+             and (i < 1 << 20 or any(body[i:i + 4096]))]
+    tap.check("a file that shrinks ends the connection", [] if len(body) < len(data) else ["all of it came"])
+    tap.check("no byte is of anything else", [f"{len(wrong)} blocks differ, from {wrong[0]}"] if wrong else [])
+    tap.check("the server goes on", refused(service.ask(get("/inside.txt")), 200))
+
+
+def descriptors(tap, sluice, root):
+    """With few descriptors: those who wait are served once others go."""
+    prefix = ["sh", "-c", 'ulimit -n 400; exec "$@"', "sh"]
+    with Service(sluice, root, "--workers", "1", "--cache-files", "64", "--max-connections", "100000", prefix=prefix) as service:
+        raws = []
+        for _ in range(600):
+            raw = service.connect()
+            raw.send("GET /inside.txt HTTP/1.1\r\n")
+            raws.append(raw)
+        for raw in raws[:500]:
+            raw.socket.close()
+        problems = []
+        for raw in raws[500:]:
+            raw.send("Host: x\r\n\r\n")
+            problems += refused(raw.answer(), 200)
+            raw.socket.close()
+        tap.check("when descriptors run out, those who wait are served later", problems[:3])
+        tap.check("and then all is well", refused(service.ask(get("/inside.txt")), 200))
+
+
+def tree(base):
+    root = os.path.join(base, "root")
+    os.makedirs(os.path.join(root, "sub"))
+    os.makedirs(os.path.join(root, "deep"))
+    os.makedirs(os.path.join(base, "out"))
+    for name in ("outside.txt", "out/outside.txt"):
+        with open(os.path.join(base, name), "wb") as file:
+            file.write(SECRET)
+    with open(os.path.join(root, "inside.txt"), "wb") as file:
+        file.write(INSIDE)
+    with open(os.path.join(root, "big.bin"), "wb") as file:
+        file.truncate(64 << 20)
+    for name, target in (("link", "../outside.txt"), ("linkdir", "../out"), ("linkup", ".."), ("absolute", os.path.join(base, "outside.txt")),
+                         ("loop", "loop"), ("deep/link", "../../outside.txt"), ("good", "sub/../inside.txt"),
+                         ("inside.txt.gz", "../outside.txt"), ("null", "/dev/null")):
+        os.symlink(target, os.path.join(root, name))
+    os.mkfifo(os.path.join(root, "fifo"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.join(root, "socket"))
+    return root
+
+
+def main():
+    tap, base = Tap(), area()
+    try:
+        root = tree(base)
+        with Service(sys.argv[1], root, "--metrics", "127.0.0.1:0", "--workers", "2") as service:
+            traversal(tap, service)
+            races(tap, service, root)
+            smuggling(tap, service)
+            floods(tap, service)
+            stalled(tap, service)
+            truncated(tap, service, root)
+            tap.check("it ends well", [f"exit code {code}"] if (code := service.end()) else [])
+        with Service(sys.argv[1], root, "--metrics", "127.0.0.1:0", "--workers", "1", "--writable", "--header-timeout", "1",
+                     "--idle-timeout", "1", "--stall-timeout", "1") as service:
+            slow(tap, service)
+        descriptors(tap, sys.argv[1], root)
+    finally:
+        remove(base)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
