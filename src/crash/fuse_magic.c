@@ -182,7 +182,8 @@ static bool wait_writable(const struct fuse_server *server)
 	struct pollfd poll_fd = { server->out_fd, POLLOUT, 0 };
 
 	while (poll(&poll_fd, 1, PASS_POLL_MS) <= 0) {
-		if ((stop && *stop) || __atomic_load_n(&server->ending, __ATOMIC_RELAXED))
+		if ((stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) ||
+		    __atomic_load_n(&server->ending, __ATOMIC_RELAXED))
 			return false;
 	}
 	return true;

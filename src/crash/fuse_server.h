@@ -83,7 +83,7 @@ struct fuse_request {
 	void *data;
 	size_t data_len;
 	bool data_owned; /* to be freed */
-	char small[256];
+	char small[256] __attribute__((aligned(8)));
 };
 
 /* A request that the keeper does. */

@@ -251,7 +251,9 @@ static void take_mount(struct keeper *keeper, const struct sandbox_message *mess
 	struct fuse_server *server = &keeper->server;
 
 	keeper->mount = message->mount;
+	pthread_mutex_lock(&server->lock);
 	keeper->err = crash_base_tell(&server->tree, server->trace);
+	pthread_mutex_unlock(&server->lock);
 	if (!message->value)
 		crash_record_note(keeper->report, NULL,
 				  "/proc shows the process numbers of outside");
@@ -289,26 +291,36 @@ static void take_message(struct keeper *keeper)
 
 /* ---- waiting ------------------------------------------------------------------------ */
 
+/* The trace takes nothing more: full, which is a limit, or its disk failed. */
+static bool trace_ended(struct keeper *keeper)
+{
+	int err;
+
+	pthread_mutex_lock(&keeper->server.lock);
+	err = keeper->server.error;
+	pthread_mutex_unlock(&keeper->server.lock);
+	if (err == -EFBIG) {
+		keeper->report->limits |= CRASH_LIMIT_TRACE;
+		crash_record_note(keeper->report, NULL,
+				  "the trace is full: the program was killed there");
+	} else {
+		keeper->err = err;
+	}
+	return err != 0;
+}
+
 static bool is_over(struct keeper *keeper)
 {
 	const volatile int *stop = keeper->opts->stop;
 
 	if (keeper->over)
 		return true;
-	if (stop && *stop) {
+	if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) {
 		keeper->err = -ECANCELED;
 		return true;
 	}
-	if (crash_trace_error(keeper->server.trace)) {
-		keeper->err = crash_trace_error(keeper->server.trace);
-		if (keeper->err == -EFBIG) {
-			keeper->report->limits |= CRASH_LIMIT_TRACE;
-			crash_record_note(keeper->report, NULL,
-					  "the trace is full: the program was killed there");
-			keeper->err = 0;
-		}
+	if (trace_ended(keeper))
 		return true;
-	}
 	if (keeper->deadline_ns && sl_sys_clock_ns() > keeper->deadline_ns) {
 		keeper->report->limits |= CRASH_LIMIT_TIME;
 		crash_record_note(keeper->report, keeper->server.trace,
@@ -436,6 +448,7 @@ static int start(struct keeper *keeper)
 		.files = keeper->files,
 		.uid = keeper->server.uid,
 		.gid = keeper->server.gid,
+		.locked_fd = keeper->server.scratch.dir_fd,
 	};
 	err = sandbox_start(&keeper->sandbox, &keeper->box);
 	if (err) {

@@ -343,6 +343,7 @@ static void run_init(const struct sandbox_opts *opts, const struct sandbox *sand
 	default_signals();
 	close(sandbox->control);
 	close(sandbox->wash);
+	close(opts->locked_fd);
 	if (sandbox->user_namespace)
 		map_user(control, opts->uid, opts->gid);
 	mount_over(opts, control);

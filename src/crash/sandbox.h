@@ -59,6 +59,7 @@ struct sandbox_opts {
 	struct rlimit files;
 	uid_t uid; /* effective, of the caller */
 	gid_t gid;
+	int locked_fd; /* closed at once: its lock ends with the recorder */
 };
 
 struct sandbox {

@@ -575,7 +575,7 @@ static void *stop_later(void *ctx)
 	struct stopper *stopper = ctx;
 
 	usleep((useconds_t)stopper->after_us);
-	stopper->stop = 1;
+	__atomic_store_n(&stopper->stop, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
 
