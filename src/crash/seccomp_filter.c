@@ -84,7 +84,7 @@ call_handler *watch_handler(int nr)
 	return NULL;
 }
 
-/* ---- as a program for the kernel ------------------------------------------------------------ */
+/* ---- as a program for the kernel ----------------------- */
 
 struct builder {
 	struct sock_filter code[CODE_MAX];

@@ -202,11 +202,13 @@ static void run_first_here(const char *part)
 				run_here(&groups[g]->tests[i], dup(STDOUT_FILENO));
 }
 
-/* Everything the tests leave lies in one directory, which this process removes. */
+/* Everything the tests leave lies in two directories, which this process removes: what recording
+ * rings write is not below what they record. */
 static void prepare(void)
 {
 	char seed[32];
 
+	setenv("SLUICE_TEST_TRACES", support_tmpdir(), 1);
 	setenv("SLUICE_TEST_DIR", support_tmpdir(), 1);
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)support_seed());
 	setenv("SLUICE_SEED", seed, 1);

@@ -56,12 +56,11 @@ void memory_wants(const char *options)
 const char *backend_option(void)
 {
 	static char name[512];
-	const char *dir = getenv("SLUICE_TEST_DIR");
 
 	if (strncmp(name_under_test, "record:", 7) != 0)
 		return name_under_test;
-	snprintf(name, sizeof(name), "%s,trace=%s-trace-%d,dir=%s", name_under_test, dir,
-		 (int)getpid(), dir);
+	snprintf(name, sizeof(name), "%s,trace=%s/%d,dir=%s", name_under_test,
+		 getenv("SLUICE_TEST_TRACES"), (int)getpid(), getenv("SLUICE_TEST_DIR"));
 	return name;
 }
 
