@@ -67,7 +67,8 @@ static void sweep_one(int parent_fd, const char *name)
 
 static bool is_ours(const char *name)
 {
-	return !strncmp(name, SCRATCH_PREFIX, strlen(SCRATCH_PREFIX)) && strlen(name) == strlen(SCRATCH_PREFIX CHANCE);
+	return !strncmp(name, SCRATCH_PREFIX, strlen(SCRATCH_PREFIX)) &&
+	       strlen(name) == strlen(SCRATCH_PREFIX CHANCE);
 }
 
 static void sweep(const char *parent)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* seccomp_name.c - calls on names: made, linked, moved and removed here, under the caller's umask. */
+/* seccomp_name.c - calls on names: made, linked, moved, removed here, under the caller's umask. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>

@@ -219,8 +219,7 @@ static void set_own(struct recording *recording, const char *name)
 	recording->argv[1] = word;
 }
 
-/* ---- seccomp
- * ------------------------------------------------------------------------------------- */
+/* ---- seccomp ------------------------------------------------------------------------- */
 
 static void begin_seccomp(struct recording *recording, const char *program)
 {
@@ -461,8 +460,7 @@ static void paths_lead_where_they_lead_the_program(void **state)
 	recording_end(&recording);
 }
 
-/* ---- without namespaces
- * --------------------------------------------------------------------------- */
+/* ---- without namespaces -------------------------------------------------------------- */
 
 /* As a sandbox does it that forbids them. */
 static int forbid_namespaces(void)
@@ -597,8 +595,7 @@ static void the_directory_itself_cannot_be_changed(void **state)
 	as_nobody(record_change, "");
 }
 
-/* ---- one trace as another
- * --------------------------------------------------------------------------- */
+/* ---- one trace as another ------------------------------------------------------------ */
 
 static void add(char *text, size_t max, const char *format, ...)
 {
@@ -678,14 +675,14 @@ static void seccomp_tells_the_same_as_fuse(void **state)
 		closes[1] = record_as("seccomp", programs[i], seccomp, sizeof(seccomp));
 		print_message("# %s\n", programs[i]);
 		assert_string_equal(seccomp, fuse);
-		/* Of a file that has lost its last name the kernel may not tell any more. */
+		/* Of a file that has lost its last name the kernel may not tell any more; to fuse
+		 * it may tell of one at the program's end too late. */
 		if (strcmp(programs[i], "names") != 0)
-			assert_true(closes[1] >= closes[0]); /* fuse: one at exit may come too late */
+			assert_true(closes[1] >= closes[0]);
 	}
 }
 
-/* ---- ring
- * ------------------------------------------------------------------------------------------- */
+/* ---- ring ---------------------------------------------------------------------------- */
 
 static void begin_ring(struct recording *recording, const char *own)
 {

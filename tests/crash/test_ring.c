@@ -615,8 +615,7 @@ static void a_trace_of_an_earlier_run_is_refused(void **state)
 	assert_int_equal(sl_ring_open(&opts, &ring), -EEXIST);
 }
 
-/* ---- the library's own durable deed
- * ----------------------------------------------------------------- */
+/* ---- the library's own durable deed -------------------------------------------------- */
 
 static void a_replaced_file_is_synced_renamed_and_its_name_synced(void **state)
 {

@@ -1,4 +1,5 @@
-/* test_crash_ack.c: what sl_crash_ack() writes, where, and what it refuses. The target is read once, so each test forks. */
+/* test_crash_ack.c: what sl_crash_ack() writes, where, and what it refuses. The target is read
+ * once, so each test forks. */
 #include "harness.h"
 
 #include <errno.h>
