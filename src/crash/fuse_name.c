@@ -99,7 +99,7 @@ struct making {
 	uint32_t code;
 	uint32_t mode;
 	uint32_t rdev;
-	const char *name;
+	const char *name; /* NULL: it gets none yet */
 	const char *target;
 };
 
@@ -122,7 +122,7 @@ static struct tree_node *new_node(struct fuse_server *server, const struct fuse_
 	}
 	node->rdev = making->rdev;
 	node->xattrs_known = true;
-	node->ignored = is_ignored(server, dir, making->name);
+	node->ignored = making->name ? is_ignored(server, dir, making->name) : dir->ignored;
 	return node;
 }
 
@@ -144,7 +144,7 @@ static int record_made(struct fuse_server *server, const struct fuse_request *re
 	struct crash_op op = {
 		.code = making->code,
 		.inode = node->number,
-		.dir = dir->number,
+		.dir = making->name ? dir->number : 0,
 		.name = making->name,
 		.mode = node->mode,
 		.data_len = making->target ? (uint32_t)node->size : 0,
@@ -161,21 +161,22 @@ static int make_node(struct fuse_server *server, const struct fuse_request *req,
 
 	if (!dir || (!tree_nlink(dir)))
 		return -ENOENT;
-	if (strlen(making->name) > CRASH_NAME_MAX)
+	if (making->name && strlen(making->name) > CRASH_NAME_MAX)
 		return -ENAMETOOLONG;
-	if (tree_lookup(&server->tree, dir, making->name))
+	if (making->name && tree_lookup(&server->tree, dir, making->name))
 		return -EEXIST;
 	node = new_node(server, req, dir, making, &err);
 	if (!node)
 		return err;
 	err = fill_node(server, node, making);
-	if (!err)
+	if (!err && making->name) {
 		err = tree_add(&server->tree, dir, making->name, node);
+		touch(dir);
+	}
 	if (err) {
 		fuse_put_node(server, node);
 		return err;
 	}
-	touch(dir);
 	*ret_node = node;
 	return record_made(server, req, dir, node, making);
 }
@@ -220,11 +221,10 @@ int fuse_mkdir(struct fuse_server *server, struct fuse_request *req)
 	return make_entry(server, req, &making);
 }
 
-int fuse_create(struct fuse_server *server, struct fuse_request *req)
+static int create_open(struct fuse_server *server, struct fuse_request *req, const char *name)
 {
 	const struct fuse_create_in *in = req->arg;
-	const struct making making = { CRASH_CREATE, S_IFREG | (in->mode & 07777), 0,
-				       (const char *)(in + 1), NULL };
+	const struct making making = { CRASH_CREATE, S_IFREG | (in->mode & 07777), 0, name, NULL };
 	struct fuse_entry_out *entry;
 	struct fuse_open_out *open;
 	struct fuse_handle *handle;
@@ -242,6 +242,19 @@ int fuse_create(struct fuse_server *server, struct fuse_request *req)
 	open->fh = (uintptr_t)handle;
 	open->open_flags = fuse_open_flags(server, node);
 	return 0;
+}
+
+int fuse_create(struct fuse_server *server, struct fuse_request *req)
+{
+	const struct fuse_create_in *in = req->arg;
+
+	return create_open(server, req, (const char *)(in + 1));
+}
+
+/* O_TMPFILE; the name that the kernel made up is nobody's. */
+int fuse_tmpfile(struct fuse_server *server, struct fuse_request *req)
+{
+	return create_open(server, req, NULL);
 }
 
 int fuse_link(struct fuse_server *server, struct fuse_request *req)

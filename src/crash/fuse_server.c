@@ -118,6 +118,7 @@ static const struct route routes[] = {
 	[FUSE_RELEASEDIR] = { fuse_releasedir, sizeof(struct fuse_release_in), 0, false },
 	[FUSE_FSYNCDIR] = { fuse_fsyncdir, sizeof(struct fuse_fsync_in), 0, true },
 	[FUSE_CREATE] = { fuse_create, sizeof(struct fuse_create_in), 1, false },
+	[FUSE_TMPFILE] = { fuse_tmpfile, sizeof(struct fuse_create_in), 0, false },
 	[FUSE_INTERRUPT] = { interrupt, 0, 0, false },
 	[FUSE_DESTROY] = { destroy, 0, 0, false },
 	[FUSE_BATCH_FORGET] = { forget_many, sizeof(struct fuse_batch_forget_in), 0, false },

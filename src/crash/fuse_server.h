@@ -174,6 +174,7 @@ int fuse_symlink(struct fuse_server *server, struct fuse_request *req);
 int fuse_mknod(struct fuse_server *server, struct fuse_request *req);
 int fuse_mkdir(struct fuse_server *server, struct fuse_request *req);
 int fuse_create(struct fuse_server *server, struct fuse_request *req);
+int fuse_tmpfile(struct fuse_server *server, struct fuse_request *req);
 int fuse_link(struct fuse_server *server, struct fuse_request *req);
 int fuse_unlink(struct fuse_server *server, struct fuse_request *req);
 int fuse_rmdir(struct fuse_server *server, struct fuse_request *req);

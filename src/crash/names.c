@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* names.c - two hashes: of inodes by number, of names by directory and name. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -180,10 +181,12 @@ static int make_node(struct crash_names *names, const struct crash_op *op, uint3
 {
 	struct crash_node *dir = live_dir(names, op->dir), *node;
 
-	if (!dir)
-		return wrong(ret_why, "it makes a name in what is no directory");
 	if (crash_names_node(names, op->inode))
 		return wrong(ret_why, "it makes an inode that is there already");
+	if (!op->dir) /* O_TMPFILE */
+		return add_node(names, op->inode, mode) ? 0 : -ENOMEM;
+	if (!dir)
+		return wrong(ret_why, "it makes a name in what is no directory");
 	if (crash_names_find(names, op->dir, op->name))
 		return wrong(ret_why, "it makes a name that is there already");
 	node = add_node(names, op->inode, mode);
@@ -365,6 +368,10 @@ const char *crash_names_path(const struct crash_node *node, char *buf, size_t by
 	static const char cut[] = "...";
 	size_t at = bytes - 1;
 
+	if (node && !node->dir && node->inode != CRASH_ROOT) {
+		snprintf(buf, bytes, "(a file without a name)");
+		return buf;
+	}
 	buf[at] = '\0';
 	if (!node || !node->dir) {
 		if (node && at > 0)

@@ -349,7 +349,7 @@ static int play_new(struct replay *replay, const struct crash_op *op)
 	else if (op->code == CRASH_SYMLINK)
 		mode = S_IFLNK | 0777;
 	err = make_inode(replay, file, op, mode);
-	return err ? err : add_name(replay, op, file);
+	return err || !op->dir ? err : add_name(replay, op, file);
 }
 
 static struct model_entry *entry_of(struct replay *replay, uint64_t dir, const char *name)

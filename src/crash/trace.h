@@ -39,7 +39,8 @@
 enum crash_code {
 	CRASH_BASE =
 		1,    /* inode is name in dir from the start; mode, len = size; data: link target */
-	CRASH_CREATE, /* a new regular file (or fifo, socket, device) name in dir; mode */
+	CRASH_CREATE, /* a new regular file (or fifo, socket, device) name in dir; mode. A regular
+		       * file may have neither: O_TMPFILE, until CRASH_LINK names it */
 	CRASH_MKDIR,  /* mode */
 	CRASH_SYMLINK, /* data: target */
 	CRASH_LINK,    /* inode gets a further name in dir */

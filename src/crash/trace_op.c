@@ -57,8 +57,17 @@ static bool is_name(const char *name)
 	       strcmp(name, "..");
 }
 
+/* A file of O_TMPFILE has no name yet. */
+static bool is_unnamed(const struct crash_op *op)
+{
+	return op->code == CRASH_CREATE && S_ISREG(op->mode) && !op->dir &&
+	       (!op->name || !*op->name);
+}
+
 static const char *names_wrong(const struct crash_op *op, unsigned need)
 {
+	if (is_unnamed(op))
+		need &= ~(unsigned)NAME;
 	if (need & NAME ? !is_name(op->name) || !op->dir : (op->name && *op->name) || op->dir)
 		return "its name or directory";
 	if (need & NAME2 ? !is_name(op->name2) || !op->dir2 : (op->name2 && *op->name2) || op->dir2)

@@ -121,6 +121,25 @@ static void do_names(void)
 	ack_digest();
 }
 
+static void do_tmpfile(void)
+{
+	int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char path[64];
+
+	if (fd < 0 && errno == EOPNOTSUPP) {
+		ack("no O_TMPFILE");
+		return;
+	}
+	MUST(fd >= 0);
+	put(fd, "whole before it has a name", 0);
+	MUST(!fsync(fd));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	MUST(!linkat(AT_FDCWD, path, AT_FDCWD, "named", AT_SYMLINK_FOLLOW));
+	/* And one that never gets a name. */
+	MUST(write(open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), "x", 1) == 1);
+	ack_digest();
+}
+
 static void do_locks(void)
 {
 	int fd = create("lock", 0), other = create("lock", 0), status;
@@ -533,6 +552,7 @@ static const struct {
 } programs[] = {
 	{ "psync", do_psync },
 	{ "names", do_names },
+	{ "tmpfile", do_tmpfile },
 	{ "locks", do_locks },
 	{ "space", do_space },
 	{ "dsync", do_dsync },

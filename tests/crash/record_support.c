@@ -184,6 +184,9 @@ static void make(struct replay *replay, const struct crash_op *op)
 		open_made(replay, op, O_PATH);
 	} else if (op->code == CRASH_BASE) {
 		copy_base(replay, op);
+	} else if (!op->dir) {
+		set_fd(replay, op->inode,
+		       openat(replay->fds[CRASH_ROOT], ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
 	} else {
 		open_made(replay, op, O_RDWR | O_CREAT | O_EXCL);
 	}

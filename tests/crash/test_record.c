@@ -138,6 +138,26 @@ static void names_replay_into_what_the_program_saw(void **state)
 	record_and_replay("names");
 }
 
+static void a_file_without_a_name_is_recorded_from_its_creation_on(void **state)
+{
+	struct recording recording;
+
+	(void)state;
+	recording_begin(&recording, "tmpfile");
+	recording_run(&recording);
+	recording_assert_good(&recording);
+	if (!recording_count(&recording, CRASH_CREATE)) {
+		recording_ack(&recording, "no O_TMPFILE");
+		recording_end(&recording);
+		SKIP("this kernel's FUSE has no O_TMPFILE (Linux 6.2)");
+	}
+	assert_int_equal(recording_find(&recording, CRASH_CREATE, 0)->dir, 0);
+	assert_true(recording_find(&recording, CRASH_SYNC, 0)->seq <
+		    recording_find(&recording, CRASH_LINK, 0)->seq);
+	assert_replays(&recording);
+	recording_end(&recording);
+}
+
 static void locks_work_as_everywhere(void **state)
 {
 	(void)state;
@@ -708,6 +728,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(system_calls_are_recorded_one_by_one),
 		TEST(names_replay_into_what_the_program_saw),
+		TEST(a_file_without_a_name_is_recorded_from_its_creation_on),
 		TEST(locks_work_as_everywhere),
 		TEST(space_replays_into_what_the_program_saw),
 		TEST(direct_writes_are_seen_as_such),
