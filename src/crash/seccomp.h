@@ -21,8 +21,8 @@
  *
  * Not seen, and so refused: io_uring and AIO (ENOSYS: programs do without), shared writable
  * mappings of the directory's files (ENODEV), reflinks (EOPNOTSUPP), splice(2) into files (EINVAL),
- * files without a name (O_TMPFILE: EOPNOTSUPP), fallocate(2) that moves bytes (EOPNOTSUPP). A
- * mapping made for reading and changed by mprotect(2) to be written is not noticed.
+ * fallocate(2) that moves bytes (EOPNOTSUPP). A mapping made for reading and changed by mprotect(2)
+ *to be written is not noticed.
  */
 #ifndef SLUICE_CRASH_SECCOMP_H
 #define SLUICE_CRASH_SECCOMP_H

@@ -2,8 +2,10 @@
 /* seccomp_name.c - calls on names: made, linked, moved, removed here, under the caller's umask. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -336,15 +338,32 @@ static int64_t link_fd(struct call *call, int fd, const uint64_t *target)
 	return res;
 }
 
+/* "/proc/self/fd/N", the other way to name a file without a name; or -1. */
+static int linked_fd(const struct call *call, uint64_t path)
+{
+	static const char begin[] = "/proc/self/fd/";
+	char text[TREE_PATH_MAX], *end;
+	long fd;
+
+	if (call_string(call, path, text) || strncmp(text, begin, sizeof(begin) - 1) != 0)
+		return -1;
+	fd = strtol(text + sizeof(begin) - 1, &end, 10);
+	return *end || end == text + sizeof(begin) - 1 || fd > INT_MAX ? -1 : (int)fd;
+}
+
 static int64_t link_pair(struct call *call, const uint64_t *source, const uint64_t *target,
 			 unsigned flags)
 {
 	struct pair pair;
 	struct stat st;
 	int64_t res;
+	int fd;
 
 	if (flags & AT_EMPTY_PATH)
 		return link_fd(call, (int)source[0], target);
+	fd = flags & AT_SYMLINK_FOLLOW ? linked_fd(call, source[1]) : -1;
+	if (fd >= 0)
+		return link_fd(call, fd, target);
 	res = find_pair(call, source, target, &pair);
 	if (!res)
 		res = check_pair(call, &pair);

@@ -19,7 +19,7 @@ struct wish {
 	char path[2 * TREE_PATH_MAX];
 };
 
-/* Of another file system's kind of O_TMPFILE: the path is that of the directory. */
+/* The path is that of a directory; the name in it is ".". */
 static bool is_nameless(const struct wish *wish)
 {
 	return (wish->flags & O_TMPFILE) == O_TMPFILE;
@@ -28,28 +28,30 @@ static bool is_nameless(const struct wish *wish)
 static int64_t tell_opened(struct call *call, const struct wish *wish,
 			   const struct call_place *place, bool existed, int fd)
 {
-	struct crash_op op = { .code = existed ? CRASH_TRUNCATE : CRASH_CREATE };
+	bool named = !is_nameless(wish);
+	struct crash_op op = { .code = existed && named ? CRASH_TRUNCATE : CRASH_CREATE };
 	struct watch *watch = call->watch;
 	struct inode *inode;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (existed) {
+	if (existed && named) {
 		inode = call_inode(call, &st);
 	} else {
 		inode = inodes_add(&watch->session->copy.inodes, st.st_ino, 0);
 		if (!inode)
 			return -ENOMEM;
-		inode->ignored = call_is_ignored(call, place);
+		inode->ignored = named ? call_is_ignored(call, place) : place->dir_ignored;
+		inode->links = named;
 		op.mode = st.st_mode;
-		op.dir = place->dir_number;
-		op.name = place->name;
+		op.dir = named ? place->dir_number : 0;
+		op.name = named ? place->name : "";
 	}
 	if (!inode)
 		return 0;
 	op.inode = inode->number;
-	if (!inode->ignored && (!existed || wish->flags & O_TRUNC))
+	if (!inode->ignored && (op.code == CRASH_CREATE || wish->flags & O_TRUNC))
 		call_tell(call, &op, NULL);
 	if (S_ISREG(st.st_mode) && (wish->flags & O_ACCMODE) != O_RDONLY)
 		watch_writer(watch, inode, fd);
@@ -98,8 +100,6 @@ static int64_t open_at(struct call *call, struct wish *wish, const struct call_p
 
 	if (place->in_original)
 		return call_refuse_original(call);
-	if (is_nameless(wish))
-		return -EOPNOTSUPP;
 	if (exists && S_ISLNK(st.st_mode) && !exclusive && !(wish->flags & O_NOFOLLOW)) {
 		*ret_again = true;
 		return follow(wish, place);

@@ -122,6 +122,49 @@ static int own_acks(void)
 	return fd < 0 || write(fd, "magic\n", 6) != 6;
 }
 
+/* One that gets its name last, by either of the two ways. */
+static int own_nameless(void)
+{
+	char link[64];
+
+	for (unsigned i = 0; i < 2; i++) {
+		int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+		if (fd < 0 || write(fd, "whole", 5) != 5 || fsync(fd) < 0)
+			return 1;
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		if (i ? linkat(fd, "", AT_FDCWD, "second", AT_EMPTY_PATH) < 0 && errno != ENOENT :
+			linkat(AT_FDCWD, link, AT_FDCWD, "first", AT_SYMLINK_FOLLOW) < 0)
+			return 2;
+		close(fd);
+	}
+	printf("digest %016llx\n", (unsigned long long)digest_dir("."));
+	return 0;
+}
+
+static int own_nameless_on_ring(void)
+{
+	const struct sl_open_how how = { O_TMPFILE | O_RDWR | O_CLOEXEC, 0600, 0 };
+	struct sl_ring *ring = NULL;
+	struct sl_name_pair pair = { NULL, "named", AT_FDCWD, AT_SYMLINK_FOLLOW };
+	struct sl_op op = { 0 };
+	char link[64];
+	int fd;
+
+	if (sl_ring_open(NULL, &ring))
+		return 1;
+	fd = (int)sl_ring_do(ring, sl_op_open(&op, AT_FDCWD, ".", &how));
+	if (fd < 0 || sl_ring_do(ring, sl_op_write(&op, fd, "whole", 5, 0)) != 5 ||
+	    sl_ring_do(ring, sl_op_fsync(&op, fd)))
+		return 2;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	pair.source = link;
+	if (sl_ring_do(ring, sl_op_link(&op, AT_FDCWD, &pair)))
+		return 3;
+	sl_ring_close(ring);
+	return 0;
+}
+
 /* What stays is what its trace makes. */
 static int own_stays_on_ring(void)
 {
@@ -198,6 +241,8 @@ static int run_own(const char *name)
 		{ "absolute", own_absolute },
 		{ "changes-original", own_changes_original },
 		{ "on-ring", own_on_ring },
+		{ "nameless", own_nameless },
+		{ "nameless-on-ring", own_nameless_on_ring },
 		{ "stays-on-ring", own_stays_on_ring },
 		{ "meets-faults", own_meets_faults },
 		{ "no-ring", own_no_ring },
@@ -439,6 +484,44 @@ static void calls_fail_under_seccomp_when_asked_to(void **state)
 	assert_int_equal(crash_trace_create(NULL, NULL, &recording.trace), 0);
 	assert_int_equal(crash_record(&recording.opts, recording.trace, &recording.report), -EPERM);
 	assert_non_null(strstr(recording.report.why, "fuse"));
+	recording_end(&recording);
+}
+
+/* Made, written, synced, linked: in this order, and with nothing to tell of a copy. */
+static void expect_nameless(const struct recording *recording, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		const struct crash_op *made = recording_find(recording, CRASH_CREATE, i);
+		const struct crash_op *sync = recording_find(recording, CRASH_SYNC, i);
+		const struct crash_op *named = recording_find(recording, CRASH_LINK, i);
+
+		assert_non_null(made);
+		assert_string_equal(made->name, "");
+		assert_non_null(named);
+		assert_int_equal(named->inode, made->inode);
+		assert_true(recording_find(recording, CRASH_WRITE, i)->seq <= sync->begin);
+		assert_true(sync->seq < named->seq);
+	}
+	assert_int_equal(recording_count(recording, CRASH_WRITE), nr);
+	assert_int_equal(recording_count(recording, CRASH_NOTE), 0);
+}
+
+static void a_file_that_gets_its_name_last_is_one_all_along(void **state)
+{
+	struct recording recording;
+
+	(void)state;
+	begin_seccomp(&recording, "");
+	set_own(&recording, "nameless");
+	recording_run(&recording);
+	recording_assert_good(&recording);
+	expect_nameless(&recording, 2);
+	recording_end(&recording);
+	recording.opts.recorder = "ring";
+	set_own(&recording, "nameless-on-ring");
+	recording_run(&recording);
+	recording_assert_good(&recording);
+	expect_nameless(&recording, 1);
 	recording_end(&recording);
 }
 
@@ -780,6 +863,7 @@ int main(int argc, char **argv)
 		TEST(acknowledgements_under_seccomp_stand_where_they_were_said),
 		TEST(io_uring_is_not_there_under_seccomp),
 		TEST(calls_fail_under_seccomp_when_asked_to),
+		TEST(a_file_that_gets_its_name_last_is_one_all_along),
 		TEST(paths_lead_where_they_lead_the_program),
 		TEST(an_unprivileged_user_without_namespaces_records_too),
 		TEST(a_daemon_without_namespaces_is_recorded_until_it_ends),

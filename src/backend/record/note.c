@@ -230,6 +230,26 @@ static struct log_inode *made(const struct ending *end, const struct sl_sys_stat
 	return entry;
 }
 
+/* O_TMPFILE: the path is that of a directory, and the file has no name until it is linked. */
+static struct log_inode *made_nameless(const struct ending *end, const struct sl_sys_statx *st)
+{
+	struct crash_op op = { .code = CRASH_CREATE, .mode = st->mode };
+	struct log_inode *dir, *entry = NULL;
+	struct sl_sys_statx dir_st;
+
+	if (sl_sys_statx(end->op->fd, end->op->buf, 0, SL_STATX_BASIC, &dir_st))
+		return NULL;
+	dir = log_find(end->log, &dir_st);
+	if (is_ours(dir))
+		entry = log_new(end->log, st);
+	if (!entry)
+		return NULL;
+	entry->links = 0;
+	op.inode = entry->inode;
+	append(end, &op);
+	return entry;
+}
+
 static void ended_open(const struct ending *end)
 {
 	const struct sl_open_how *how = end->op->arg;
@@ -241,7 +261,9 @@ static void ended_open(const struct ending *end)
 	    sl_sys_fstatx((int)end->res, SL_STATX_BASIC, &st) || !S_ISREG(st.mode))
 		return;
 	entry = log_find(end->log, &st);
-	if (entry && entry->kind == LOG_LIVE) {
+	if ((how->flags & O_TMPFILE) == O_TMPFILE) {
+		entry = made_nameless(end, &st);
+	} else if (entry && entry->kind == LOG_LIVE) {
 		struct crash_op op = { .code = CRASH_TRUNCATE, .inode = entry->inode };
 
 		if (how->flags & O_TRUNC)
