@@ -21,8 +21,10 @@
  *  - SL_OP_WORK runs inline, at a time that the seed decides.
  *  - sl_ring_run() without a deadline answers -EDEADLK, and the ring is broken,
  *    when nothing in the world can happen any more (see SL_SIM_THREADS).
- *  - sockets are streams, AF_INET between machines and AF_UNIX within one. The
- *    machine with number m has the address 10.0.0.(m + 1).
+ *  - sockets are streams and datagrams, AF_INET between machines and AF_UNIX
+ *    within one. The machine with number m has the address 10.0.0.(m + 1). A
+ *    datagram arrives whole, in any order, or (a link that loses or is parted, a
+ *    full queue) not at all.
  *
  * What is written is durable as the profile says (posix, ext4, xfs, btrfs) and
  * no more. At a power cut the seed chooses one of the states that a disk with

@@ -278,6 +278,109 @@ static void machines_share_neither_disks_nor_handles(void **state)
 	end_world(sim, two);
 }
 
+static int bound(struct sl_ring *ring, unsigned machine, struct sockaddr_in *ret_address)
+{
+	struct sl_op op = { 0 };
+	int64_t fd = sl_ring_do(ring, sl_op_socket(&op, AF_INET, SOCK_DGRAM, 0));
+
+	assert_true(fd >= 0);
+	sl_sim_address(machine, PORT, ret_address);
+	assert_int_equal(sl_ring_do(ring,
+				    sl_op_bind(&op, (int)fd, (const struct sockaddr *)ret_address,
+					       sizeof(*ret_address))),
+			 0);
+	return (int)fd;
+}
+
+/* Sends numbers over a link; which of them came, in their order. */
+static unsigned exchange(struct sl_sim *sim, unsigned nr, uint32_t *ret_got)
+{
+	struct sl_ring *here = ring_on(sim, 0), *there = ring_on(sim, 1);
+	struct sockaddr_in from, to, seen;
+	int source = bound(here, 0, &from), sink = bound(there, 1, &to);
+	struct sl_op in = { 0 }, out = { 0 };
+	unsigned got = 0;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		struct iovec iov = { &i, sizeof(i) };
+		struct msghdr msg = {
+			.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &iov, .msg_iovlen = 1
+		};
+
+		start(here, sl_op_sendmsg(&out, source, &msg, 0));
+		while (sl_op_busy(&out))
+			sl_ring_run(here, info_of(sim).now_ns + MS);
+		assert_int_equal(out.res, sizeof(i));
+	}
+	for (;;) {
+		uint32_t data[4];
+		struct iovec iov = { data, sizeof(data) };
+		struct msghdr msg = { .msg_name = &seen,
+				      .msg_namelen = sizeof(seen),
+				      .msg_iov = &iov,
+				      .msg_iovlen = 1 };
+
+		start(there, sl_op_recvmsg(&in, sink, &msg, 0));
+		sl_sim_run(sim, info_of(sim).now_ns + SECOND);
+		if (sl_op_busy(&in))
+			break;
+		assert_int_equal(in.res, sizeof(uint32_t));
+		assert_int_equal(msg.msg_flags, 0);
+		assert_memory_equal(&seen, &from, sizeof(from));
+		ret_got[got++] = data[0];
+	}
+	sl_ring_close(here);
+	sl_ring_close(there);
+	return got;
+}
+
+static void datagrams_arrive_whole_in_any_order_or_not_at_all(void **state)
+{
+	struct sl_sim *sim =
+		make_world(&(struct sl_sim_opts){ .seed = 3, .link = { 1000, 9000000 } });
+	uint32_t got[40];
+	unsigned nr, swapped = 0;
+	bool seen[40] = { false };
+
+	(void)state;
+	nr = exchange(sim, 40, got);
+	assert_int_equal(nr, 40);
+	for (unsigned i = 0; i < nr; i++) {
+		assert_false(seen[got[i]]);
+		seen[got[i]] = true;
+		swapped += i && got[i] < got[i - 1];
+	}
+	assert_true(swapped > 0);
+	sl_sim_destroy(sim);
+	sim = world_of(4);
+	sl_sim_link(sim, 0, 1, &(struct sl_sim_link){ .drop = 500000 });
+	assert_in_range(exchange(sim, 40, got), 5, 35);
+	sl_sim_destroy(sim);
+}
+
+static void a_datagram_that_is_too_long_or_goes_nowhere_is_an_error(void **state)
+{
+	struct sl_sim *sim = world_of(5);
+	struct sl_ring *ring = ring_on(sim, 0);
+	static char data[70000];
+	struct sockaddr_in address;
+	struct sl_op op = { 0 };
+	int fd = bound(ring, 0, &address);
+
+	(void)state;
+	assert_int_equal(sl_ring_do(ring, sl_op_send(&op, fd, data, 1, 0)), -EDESTADDRREQ);
+	assert_int_equal(sl_ring_do(ring, sl_op_listen(&op, fd, 1)), -EOPNOTSUPP);
+	assert_int_equal(sl_ring_do(ring, sl_op_connect(&op, fd, (const struct sockaddr *)&address,
+							sizeof(address))),
+			 0);
+	assert_int_equal(sl_ring_do(ring, sl_op_send(&op, fd, data, 70000, 0)), -EMSGSIZE);
+	assert_int_equal(sl_ring_do(ring, sl_op_send(&op, fd, "hello", 5, 0)), 5);
+	assert_int_equal(sl_ring_do(ring, sl_op_recv(&op, fd, data, 3, 0)), 3);
+	assert_int_equal(sl_ring_do(ring, sl_op_recv(&op, fd, data, 3, MSG_DONTWAIT)), -EAGAIN);
+	sl_ring_close(ring);
+	sl_sim_destroy(sim);
+}
+
 static void readiness_is_told(void **state)
 {
 	struct pair pair;
@@ -307,6 +410,8 @@ int main(void)
 		TEST(a_machine_without_power_is_silent_and_its_peers_are_reset_later),
 		TEST(machines_share_neither_disks_nor_handles),
 		TEST(readiness_is_told),
+		TEST(datagrams_arrive_whole_in_any_order_or_not_at_all),
+		TEST(a_datagram_that_is_too_long_or_goes_nowhere_is_an_error),
 	};
 
 	return RUN_TESTS(tests);

@@ -19,6 +19,7 @@ struct sim_socket *sim_socket_new(struct sim_machine *machine, int family)
 	socket->family = family;
 	socket->holders = 1;
 	TAILQ_INIT(&socket->waiters);
+	TAILQ_INIT(&socket->arrived);
 	STAILQ_INIT(&socket->backlog);
 	LIST_INSERT_HEAD(&machine->sim->sockets, socket, all);
 	return socket;
@@ -66,8 +67,8 @@ static struct sockaddr_in *inet(struct sim_address *address)
 	return (struct sockaddr_in *)&address->storage;
 }
 
-static int read_address(const struct sim_socket *socket, const void *from, uint64_t len,
-			struct sim_address *ret_address)
+int sim_address_read(const struct sim_socket *socket, const void *from, uint64_t len,
+		     struct sim_address *ret_address)
 {
 	if (len < sizeof(sa_family_t) || len > sizeof(ret_address->storage))
 		return -EINVAL;
@@ -81,10 +82,10 @@ static int read_address(const struct sim_socket *socket, const void *from, uint6
 	return 0;
 }
 
-static bool is_at(struct sim_socket *socket, struct sim_address *address)
+static bool is_at(struct sim_socket *socket, struct sim_address *address, bool datagram)
 {
-	if (socket->closed || socket->state == SIM_STREAM || !socket->address.len ||
-	    socket->family != address->any.sa_family)
+	if (socket->closed || socket->datagram != datagram || socket->state == SIM_STREAM ||
+	    !socket->address.len || socket->family != address->any.sa_family)
 		return false;
 	if (socket->family == AF_INET)
 		return inet(&socket->address)->sin_port == inet(address)->sin_port;
@@ -92,20 +93,21 @@ static bool is_at(struct sim_socket *socket, struct sim_address *address)
 	       memcmp(&socket->address.storage, &address->storage, address->len) == 0;
 }
 
-static struct sim_socket *find_at(struct sim_machine *machine, struct sim_address *address)
+struct sim_socket *sim_socket_at(struct sim_machine *machine, struct sim_address *address,
+				 bool datagram)
 {
 	struct sim_socket *socket;
 
 	LIST_FOREACH(socket, &machine->sim->sockets, all)
 	{
-		if (socket->machine == machine && is_at(socket, address))
+		if (socket->machine == machine && is_at(socket, address, datagram))
 			break;
 	}
 	return socket;
 }
 
 /* The machine an address is on, or NULL. */
-static struct sim_machine *machine_at(struct sim_machine *here, struct sim_address *address)
+struct sim_machine *sim_machine_at(struct sim_machine *here, struct sim_address *address)
 {
 	uint32_t host;
 
@@ -118,7 +120,7 @@ static struct sim_machine *machine_at(struct sim_machine *here, struct sim_addre
 }
 
 /* A name or port that nobody has. */
-static void pick_address(struct sim_machine *machine, struct sim_address *address)
+static void pick_address(struct sim_machine *machine, struct sim_address *address, bool datagram)
 {
 	do {
 		unsigned port = machine->next_port++;
@@ -131,26 +133,33 @@ static void pick_address(struct sim_machine *machine, struct sim_address *addres
 			snprintf(un->sun_path + 1, 8, "%05x", port);
 			address->len = offsetof(struct sockaddr_un, sun_path) + 6;
 		}
-	} while (find_at(machine, address));
+	} while (sim_socket_at(machine, address, datagram));
+}
+
+void sim_address_pick(struct sim_socket *socket)
+{
+	socket->address.len = sizeof(struct sockaddr_in);
+	socket->address.any.sa_family = (sa_family_t)socket->family;
+	pick_address(socket->machine, &socket->address, socket->datagram);
 }
 
 static int64_t bind_to(const struct sim_task *task, struct sim_socket *socket)
 {
 	struct sim_machine *there;
 	struct sim_address address;
-	int err = read_address(socket, task->slot->buf, task->slot->len, &address);
+	int err = sim_address_read(socket, task->slot->buf, task->slot->len, &address);
 
 	if (err)
 		return err;
 	if (socket->state != SIM_FRESH || socket->address.len)
 		return -EINVAL;
-	there = machine_at(socket->machine, &address);
+	there = sim_machine_at(socket->machine, &address);
 	if (!there || there != socket->machine)
 		return -EADDRNOTAVAIL;
 	if (socket->family == AF_INET ? !inet(&address)->sin_port :
 					address.len == sizeof(sa_family_t))
-		pick_address(there, &address);
-	else if (find_at(there, &address))
+		pick_address(there, &address, socket->datagram);
+	else if (sim_socket_at(there, &address, socket->datagram))
 		return -EADDRINUSE;
 	socket->address = address;
 	return 0;
@@ -160,13 +169,12 @@ static int64_t listen_on(const struct sim_task *task, struct sim_socket *socket)
 {
 	uint64_t max = task->slot->len;
 
+	if (socket->datagram)
+		return -EOPNOTSUPP;
 	if (socket->state == SIM_STREAM || (socket->family == AF_UNIX && !socket->address.len))
 		return -EINVAL;
-	if (!socket->address.len) {
-		socket->address.len = sizeof(struct sockaddr_in);
-		socket->address.any.sa_family = AF_INET;
-		pick_address(socket->machine, &socket->address);
-	}
+	if (!socket->address.len)
+		sim_address_pick(socket);
 	socket->state = SIM_LISTENING;
 	socket->backlog_max = max > SIM_BACKLOG_MAX ? SIM_BACKLOG_MAX : (uint32_t)max + 1;
 	return 0;
@@ -213,13 +221,15 @@ static int64_t connect_to(struct sim_task *task, struct sim_socket *socket)
 	struct sim_address address;
 	struct sim_machine *there;
 	struct sim_socket *listener;
-	int err = read_address(socket, task->slot->buf, task->slot->len, &address);
+	int err = sim_address_read(socket, task->slot->buf, task->slot->len, &address);
 
 	if (err)
 		return err;
+	if (socket->datagram)
+		return sim_datagram_connect(task, socket);
 	if (socket->state != SIM_FRESH)
 		return socket->state == SIM_STREAM ? -EISCONN : -EINVAL;
-	there = machine_at(socket->machine, &address);
+	there = sim_machine_at(socket->machine, &address);
 	if (!there)
 		return -ENETUNREACH;
 	if (travels(task, socket, there))
@@ -228,7 +238,7 @@ static int64_t connect_to(struct sim_task *task, struct sim_socket *socket)
 		return sim_block(task, &sim->link_waiters);
 	if (sim_fault(task, SL_SIM_RESET))
 		return -ECONNRESET;
-	listener = find_at(there, &address);
+	listener = sim_socket_at(there, &address, false);
 	if (!listener || listener->state != SIM_LISTENING)
 		return -ECONNREFUSED;
 	if (listener->backlog_nr >= listener->backlog_max)
@@ -236,24 +246,39 @@ static int64_t connect_to(struct sim_task *task, struct sim_socket *socket)
 	return join(socket, listener);
 }
 
+void sim_address_of(const struct sim_socket *socket, struct sim_address *ret_address)
+{
+	*ret_address = (struct sim_address){ .len = sizeof(sa_family_t) };
+	ret_address->any.sa_family = (sa_family_t)socket->family;
+	if (socket->address.len) {
+		*ret_address = socket->address;
+	} else if (socket->family == AF_INET) {
+		sl_sim_address(socket->machine->number, 0, inet(ret_address));
+		ret_address->len = sizeof(struct sockaddr_in);
+	}
+}
+
+static void tell(const struct sim_address *address, void *ret_addr, socklen_t *len)
+{
+	memcpy(ret_addr, &address->storage, *len < address->len ? *len : address->len);
+	*len = address->len;
+}
+
 static void tell_address(const struct sim_socket *socket, void *ret_addr, socklen_t *len)
 {
-	struct sim_address address = { .len = sizeof(sa_family_t) };
+	struct sim_address address;
 
-	address.any.sa_family = (sa_family_t)socket->family;
-	if (socket->address.len)
-		address = socket->address;
-	else if (socket->family == AF_INET) {
-		sl_sim_address(socket->machine->number, 0, inet(&address));
-		address.len = sizeof(struct sockaddr_in);
-	}
-	memcpy(ret_addr, &address.storage, *len < address.len ? *len : address.len);
-	*len = address.len;
+	sim_address_of(socket, &address);
+	tell(&address, ret_addr, len);
 }
 
 int sim_socket_name(const struct sim_socket *socket, bool peer, struct sockaddr *addr,
 		    socklen_t *len)
 {
+	if (peer && socket->datagram && socket->target.len) {
+		tell(&socket->target, addr, len);
+		return 0;
+	}
 	if (peer && (socket->state != SIM_STREAM || !socket->peer))
 		return -ENOTCONN;
 	tell_address(peer ? socket->peer : socket, addr, len);
@@ -267,7 +292,7 @@ static int64_t accept_from(struct sim_task *task, struct sim_socket *listener)
 	int number;
 
 	if (listener->state != SIM_LISTENING)
-		return -EINVAL;
+		return listener->datagram ? -EOPNOTSUPP : -EINVAL;
 	if (!socket)
 		return sim_block(task, &listener->waiters);
 	number = sim_handle_create(listener->machine, SIM_SOCKET, &handle);
@@ -336,6 +361,7 @@ void sim_socket_close(struct sim_socket *socket, bool silently)
 	socket->closed = true;
 	socket->lost = silently;
 	close_backlog(socket, silently);
+	sim_datagrams_forget(socket);
 	if (!silently && !socket->reset)
 		sim_segment_send(socket, socket->len ? SIM_RESET_SEGMENT : SIM_HANG_UP, NULL, 0, 0);
 	sim_wake(sim, &socket->waiters);
@@ -414,7 +440,7 @@ static int64_t get_option(const struct sim_task *task, struct sim_socket *socket
 	if (option)
 		value = option->value;
 	else if (level == SOL_SOCKET && name == SO_TYPE)
-		value = SOCK_STREAM;
+		value = socket->datagram ? SOCK_DGRAM : SOCK_STREAM;
 	else if (level == SOL_SOCKET && name == SO_DOMAIN)
 		value = socket->family;
 	else if (level == SOL_SOCKET && name == SO_ACCEPTCONN)
@@ -439,7 +465,7 @@ int64_t sim_socket_create(const struct sim_task *task)
 
 	if (slot->fd != AF_UNIX && slot->fd != AF_INET)
 		return -EAFNOSUPPORT;
-	if (type != SOCK_STREAM)
+	if (type != SOCK_STREAM && type != SOCK_DGRAM)
 		return -ESOCKTNOSUPPORT;
 	socket = sim_socket_new(task->ring->machine, slot->fd);
 	if (!socket)
@@ -449,6 +475,7 @@ int64_t sim_socket_create(const struct sim_task *task)
 		sim_socket_drop(socket);
 		return number;
 	}
+	socket->datagram = type == SOCK_DGRAM;
 	handle->socket = socket;
 	handle->flags = slot->len & SOCK_NONBLOCK;
 	return number;

@@ -42,6 +42,7 @@ struct sim_socket {
 	STAILQ_ENTRY(sim_socket) waiting; /* to be accepted */
 	enum sim_socket_state state;
 	int family;
+	bool datagram;
 	struct sim_machine *machine;
 	uint32_t holders;
 	struct sim_address address;
@@ -52,6 +53,10 @@ struct sim_socket {
 	uint32_t backlog_max;
 	struct sim_option options[SIM_OPTIONS_MAX];
 	uint32_t options_nr;
+
+	/* datagrams: those that have arrived, and where they go without an address */
+	struct sim_segments arrived;
+	struct sim_address target;
 
 	/* a stream: what has arrived, from head on, and what is on its way */
 	unsigned char *bytes;
@@ -72,7 +77,19 @@ enum sim_segment_kind {
 	SIM_BYTES,
 	SIM_FINISH,
 	SIM_HANG_UP,
-	SIM_RESET_SEGMENT
+	SIM_RESET_SEGMENT,
+	SIM_DATAGRAM
+};
+
+struct sim_segment {
+	struct sim_event event; /* first */
+	TAILQ_ENTRY(sim_segment) link;
+	struct sim_socket *from;
+	struct sim_socket *to;
+	enum sim_segment_kind kind;
+	struct sim_address address; /* of a datagram: where it came from */
+	uint32_t len;
+	unsigned char bytes[];
 };
 
 /* ---- socket.c ----------------------------------------------------------------------- */
@@ -81,6 +98,25 @@ void sim_socket_drop(struct sim_socket *socket);
 struct sim_socket *sim_socket_hold(struct sim_socket *socket);
 /* Joins two ends; 0 or -ENOMEM. */
 int sim_stream_join(struct sim_socket *a, struct sim_socket *b);
+
+/* The socket of a kind that has an address on a machine, or NULL. */
+struct sim_socket *sim_socket_at(struct sim_machine *machine, struct sim_address *address,
+				 bool datagram);
+struct sim_machine *sim_machine_at(struct sim_machine *here, struct sim_address *address);
+/* An address given by the caller; 0 or -errno. */
+int sim_address_read(const struct sim_socket *socket, const void *from, uint64_t len,
+		     struct sim_address *ret_address);
+/* What a socket answers to the question for its address. */
+void sim_address_of(const struct sim_socket *socket, struct sim_address *ret_address);
+/* Gives one to a socket that has none. */
+void sim_address_pick(struct sim_socket *socket);
+
+/* ---- datagram.c --------------------------------------------------------------------- */
+int64_t sim_datagram_transfer(struct sim_task *task, struct sim_socket *socket);
+int64_t sim_datagram_connect(const struct sim_task *task, struct sim_socket *socket);
+uint32_t sim_datagram_events(const struct sim_socket *socket);
+void sim_datagram_arrives(struct sim_segment *segment);
+void sim_datagrams_forget(struct sim_socket *socket);
 
 /* ---- stream.c ----------------------------------------------------------------------- */
 /* Sends something to the peer: at once within a machine by AF_UNIX, else as a

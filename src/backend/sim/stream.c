@@ -14,16 +14,6 @@
 
 #define RESEND_NS INT64_C(200000000)
 
-struct sim_segment {
-	struct sim_event event; /* first */
-	TAILQ_ENTRY(sim_segment) link;
-	struct sim_socket *from;
-	struct sim_socket *to;
-	enum sim_segment_kind kind;
-	uint32_t len;
-	unsigned char bytes[];
-};
-
 static const struct sl_sim_link *link_of(const struct sim_segment *segment)
 {
 	return &segment->to->machine->sim
@@ -65,6 +55,8 @@ static void arrive(struct sim_socket *to, const struct sim_segment *segment)
 	case SIM_RESET_SEGMENT:
 		be_reset(to);
 		break;
+	case SIM_DATAGRAM:
+		break; /* never comes here */
 	}
 	sim_wake(to->machine->sim, &to->waiters);
 }
@@ -91,6 +83,10 @@ void sim_segment_arrives(struct sl_sim *sim, struct sim_event *event)
 	struct sim_segment *segment = (struct sim_segment *)event;
 	struct sim_socket *to = segment->to;
 
+	if (segment->kind == SIM_DATAGRAM) {
+		sim_datagram_arrives(segment);
+		return;
+	}
 	if (link_of(segment)->parted) {
 		TAILQ_INSERT_TAIL(&sim->held, segment, link);
 		return;
@@ -374,6 +370,8 @@ int64_t sim_socket_transfer(struct sim_task *task, struct sim_handle *handle)
 	struct sim_socket *socket = handle->socket;
 	uint8_t code = task->slot->code;
 
+	if (socket->datagram)
+		return sim_datagram_transfer(task, socket);
 	if (socket->state != SIM_STREAM)
 		return -ENOTCONN;
 	if (code == SL_OP_READ || code == SL_OP_WRITE) {
@@ -402,6 +400,8 @@ static uint32_t stream_events(const struct sim_socket *socket)
 
 uint32_t sim_socket_events(const struct sim_socket *socket)
 {
+	if (socket->datagram)
+		return sim_datagram_events(socket);
 	if (socket->state == SIM_STREAM)
 		return stream_events(socket);
 	if (socket->state == SIM_LISTENING)
