@@ -17,13 +17,15 @@
 
 #define ATTACH_TRIES 16
 
-/* Small, so that copying one costs little; the sizes are about the least that each mkfs takes. */
+/* Small, so that copying one costs little: about the least that each mkfs takes. The first of a
+ * kind that works. */
 static const struct {
 	const char *fs;
 	uint64_t bytes;
 	const char *mkfs;
 } kinds[] = {
 	{ "ext4", UINT64_C(24) << 20, "mkfs.ext4 -q -F -b 4096 -E nodiscard" },
+	{ "xfs", UINT64_C(64) << 20, "mkfs.xfs --unsupported -q -f -K" },
 	{ "xfs", UINT64_C(320) << 20, "mkfs.xfs -q -f -K" },
 	{ "btrfs", UINT64_C(128) << 20, "mkfs.btrfs -q -f -K" },
 };
@@ -58,22 +60,27 @@ static int run_mkfs(const char *mkfs, const char *path)
 	return status ? -EIO : 0;
 }
 
+static int make(const char *path, uint64_t bytes, const char *mkfs)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)bytes) < 0)
+		err = -errno;
+	close(fd);
+	return err ? err : run_mkfs(mkfs, path);
+}
+
 int fsimage_make(const char *path, const char *fs)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		int fd, err = 0;
+	int err = -EINVAL;
 
-		if (strcmp(kinds[i].fs, fs) != 0)
-			continue;
-		fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return -errno;
-		if (ftruncate(fd, (off_t)kinds[i].bytes) < 0)
-			err = -errno;
-		close(fd);
-		return err ? err : run_mkfs(kinds[i].mkfs, path);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && err; i++) {
+		if (strcmp(kinds[i].fs, fs) == 0)
+			err = make(path, kinds[i].bytes, kinds[i].mkfs);
 	}
-	return -EINVAL;
+	return err;
 }
 
 int fsimage_enter(void)
