@@ -366,9 +366,10 @@ static int run(struct sl_sim *sim, void *ctx)
 static void search(const uint32_t *faults, uint64_t seeds)
 {
 	const struct sl_sim_opts opts = { .seed = support_seed() };
+	void *ctx = (void *)(uintptr_t)faults;
 	char repro[512];
 
-	if (sl_sim_search(&opts, seeds, run, (void *)(uintptr_t)faults, repro, sizeof(repro)))
+	if (sl_sim_search(&opts, seeds, run, ctx, repro, sizeof(repro)))
 		fail_msg("SLUICE_SIM=\"%s\" fails", repro);
 }
 
@@ -397,7 +398,10 @@ static void files_arrive_over_links_that_are_well(void **state)
 static void files_arrive_over_links_that_lose_and_delay(void **state)
 {
 	const uint32_t faults[SL_SIM_FAULTS] = {
-		[SL_SIM_SHORT] = 100000, [SL_SIM_AGAIN] = 20000, [SL_SIM_SLOW] = 50000, [SL_SIM_DROP] = 50000
+		[SL_SIM_SHORT] = 100000,
+		[SL_SIM_AGAIN] = 20000,
+		[SL_SIM_SLOW] = 50000,
+		[SL_SIM_DROP] = 50000,
 	};
 
 	(void)state;
