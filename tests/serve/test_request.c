@@ -217,6 +217,8 @@ static void the_end_of_a_head_is_found_once_all_of_it_is_there(void **state)
 	(void)state;
 	assert_int_equal(http_head_end(two, 20, &scanned), 0);
 	assert_int_equal(http_head_end(two, sizeof(two) - 1, &scanned), 27);
+	scanned = 0; /* a body is not looked at */
+	assert_int_equal(http_head_end("GET / HTTP/1.1\r\n\r\n\0\n\r", 21, &scanned), 18);
 }
 
 int main(void)

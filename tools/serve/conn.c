@@ -12,7 +12,8 @@
 #include "tools/serve/task.h"
 #include "tools/serve/upload.h"
 
-#define IN_MAX	  (1 << 20) /* what may still come after a pause; beyond it the peer is no friend */
+/* What may still come after a pause: the kernel fills 32 buffers before it asks again. */
+#define IN_MAX	  (4 << 20)
 #define PAUSE_LEN HTTP_HEAD_MAX
 
 static void settle(struct serve_conn *conn);
@@ -289,7 +290,7 @@ static size_t consume(struct serve_conn *conn, const char *data, size_t len)
 
 static int append(struct serve_conn *conn, const char *data, size_t len)
 {
-	if (conn->in_at) {
+	if (conn->in_at && conn->in_at + conn->in_len + len > conn->in_cap) {
 		memmove(conn->in, conn->in + conn->in_at, conn->in_len);
 		conn->in_at = 0;
 	}
@@ -305,7 +306,7 @@ static int append(struct serve_conn *conn, const char *data, size_t len)
 		conn->in = grown;
 		conn->in_cap = cap;
 	}
-	memcpy(conn->in + conn->in_len, data, len);
+	memcpy(conn->in + conn->in_at + conn->in_len, data, len);
 	conn->in_len += len;
 	return 0;
 }

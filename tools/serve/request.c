@@ -19,10 +19,8 @@ int http_head_end(const char *buf, size_t len, size_t *scanned)
 {
 	const char *at = buf + *scanned, *end = buf + len, *lf;
 
-	if (memchr(at, '\0', (size_t)(end - at)))
-		return -400;
 	while ((lf = memchr(at, '\n', (size_t)(end - at)))) {
-		if (lf == buf || lf[-1] != '\r')
+		if (lf == buf || lf[-1] != '\r' || memchr(at, '\0', (size_t)(lf - at)))
 			return -400;
 		/* An empty line ends a head, unless nothing but empty lines came before it. */
 		if (lf - buf >= 3 && lf[-2] == '\n' && memcmp(buf, "\r\n\r\n", 4) != 0) {
@@ -33,6 +31,8 @@ int http_head_end(const char *buf, size_t len, size_t *scanned)
 			return -400; /* two empty lines where a request should begin */
 		at = lf + 1;
 	}
+	if (memchr(at, '\0', (size_t)(end - at)))
+		return -400;
 	*scanned = len;
 	if (len <= HTTP_HEAD_MAX)
 		return 0;

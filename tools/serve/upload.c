@@ -533,7 +533,7 @@ static void on_dir_open(struct sl_ring *ring, struct sl_op *op)
 		open_dir(upload);
 		return;
 	}
-	if (op->res == -ENOENT && !upload->remove) {
+	if ((op->res == -ENOENT || op->res == -ENOTDIR) && !upload->remove) {
 		refuse(upload, 409); /* there is no such directory to put it in */
 		return;
 	}
