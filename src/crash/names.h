@@ -42,7 +42,7 @@ struct crash_node *crash_names_find(const struct crash_names *names, uint64_t di
 				    const char *name);
 
 /* "/dir/name" into buf, by the names that node and its directories got last; cut at the front
- * ("...") if it is longer than bytes. A file that never had one is said to have none. Returns buf. */
+ * ("...") if it is longer than bytes. A file without a name is said to have none. Returns buf. */
 const char *crash_names_path(const struct crash_node *node, char *buf, size_t bytes);
 
 #endif
