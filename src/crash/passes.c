@@ -191,17 +191,21 @@ static int offer(struct explorer *explorer, int pass, uint64_t point, uint64_t i
 	return explorer_offer(explorer, &spec);
 }
 
-/* Every candidate, or quota of total of them. */
-static bool is_chosen(uint64_t idx, uint64_t quota, uint64_t total)
+/* Every candidate, or quota of total of them, evenly spaced: what is due adds up. */
+static bool is_chosen(uint64_t quota, uint64_t total, uint64_t *due)
 {
-	unsigned __int128 step = quota;
-
-	return quota >= total || (idx + 1) * step / total > idx * step / total;
+	if (quota >= total)
+		return true;
+	*due += quota;
+	if (*due < total)
+		return false;
+	*due -= total;
+	return true;
 }
 
 static int run_pass(struct explorer *explorer, int pass, uint64_t quota)
 {
-	uint64_t total = 0, idx = 0;
+	uint64_t total = 0, due = 0;
 	int err = 0;
 
 	for (uint64_t point = explorer->first; point <= explorer->last; point++)
@@ -211,8 +215,8 @@ static int run_pass(struct explorer *explorer, int pass, uint64_t quota)
 	for (uint64_t point = explorer->first; point <= explorer->last && !err; point++) {
 		uint64_t nr = candidates(explorer, pass, point);
 
-		for (uint64_t i = 0; i < nr && !err; i++, idx++) {
-			if (!is_chosen(idx, quota, total))
+		for (uint64_t i = 0; i < nr && !err; i++) {
+			if (!is_chosen(quota, total, &due))
 				continue;
 			if (!explorer_may_go_on(explorer)) {
 				explorer->result->complete = false;

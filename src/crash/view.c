@@ -186,11 +186,13 @@ static int look_at_ops(struct view *view, struct model_inode *inode)
 		else if (!err && shrinks(op))
 			err = pair_cut_pages(view, inode, op);
 	}
-	qsort(view->pairs, view->pairs_nr, sizeof(*view->pairs), compare_pairs);
 	data_nr = view->pairs_nr;
-	if (!err)
-		err = pair_sizes(view, inode, data_nr);
-	qsort(view->pairs, view->pairs_nr, sizeof(*view->pairs), compare_pairs);
+	if (err || !data_nr)
+		return err;
+	qsort(view->pairs, data_nr, sizeof(*view->pairs), compare_pairs);
+	err = pair_sizes(view, inode, data_nr);
+	if (view->pairs_nr > data_nr)
+		qsort(view->pairs, view->pairs_nr, sizeof(*view->pairs), compare_pairs);
 	return err ? err : make_pages(view, inode);
 }
 

@@ -224,8 +224,8 @@ static void data_of_a_failed_sync_is_lost_whatever_the_next_one_says(void **stat
 static void sizes_without_data_read_as_garbage_on_posix(void **state)
 {
 	struct crash_explore_opts opts = {
-		.check =
-			"test ! -s f || ! tr -d '\\000n' <f | grep -q . || { echo garbage; false; }",
+		.check = "test ! -s f || ! tr -d '\\000n' <f | grep -q . || "
+			 "{ echo garbage; false; }",
 		.jobs = 1,
 	};
 

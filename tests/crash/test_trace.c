@@ -276,6 +276,15 @@ static struct crash_op name_op(uint32_t code, uint64_t inode, const char *name)
 	};
 }
 
+static struct crash_op rename_op(uint64_t inode, const char *name, uint64_t dir2, const char *name2)
+{
+	struct crash_op op = name_op(CRASH_RENAME, inode, name);
+
+	op.dir2 = dir2;
+	op.name2 = name2;
+	return op;
+}
+
 static void expect_contradiction(struct story *story, struct crash_op op, const void *data)
 {
 	struct crash_trace *trace;
@@ -315,9 +324,9 @@ static void ops_that_contradict_each_other_are_refused(void **state)
 		{ .code = CRASH_TRUNCATE, .inode = 3 },
 		{ .code = CRASH_TRUNCATE, .inode = 77 },
 		{ .code = CRASH_SYNC, .inode = 77 },
-		{ .code = CRASH_RENAME, .inode = 3, .dir = 1, .name = "a", .dir2 = 3, .name2 = "b" },
-		{ .code = CRASH_RENAME, .inode = 2, .dir = 1, .name = "f", .dir2 = 1, .name2 = "a" },
-		{ .code = CRASH_RENAME, .inode = 4, .dir = 1, .name = "g", .dir2 = 1, .name2 = "b" },
+		rename_op(3, "a", 3, "b"),
+		rename_op(2, "f", 1, "a"),
+		rename_op(4, "g", 1, "b"),
 		{ .code = CRASH_RENAME,
 		  .inode = 2,
 		  .dir = 1,
