@@ -6,6 +6,7 @@
 int bench_main(int argc, char **argv);
 int crash_main(int argc, char **argv);
 int probe_main(int argc, char **argv);
+int proxy_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
 int wal_main(int argc, char **argv);
 

@@ -13,6 +13,7 @@ static const struct {
 	{ "probe", "what this kernel, file system and device can do", probe_main },
 	{ "bench", "which way of doing I/O is best here, and why", bench_main },
 	{ "serve", "an HTTP server for the files beneath a directory", serve_main },
+	{ "proxy", "hands TCP connections on to other servers, without copying", proxy_main },
 	{ "crash", "what a power cut could leave of a program's files", crash_main },
 	{ "wal", "look at a write-ahead log: what is in it, is it whole", wal_main },
 	{ NULL, NULL, NULL },
