@@ -29,7 +29,7 @@ def options(words):
     parser.add_argument("--append", default="", help="more of the kernel's command line")
     parser.add_argument("--memory", type=int, default=768, metavar="MIB")
     parser.add_argument("--cpus", type=int, default=1, metavar="NR", help="they share one thread of this machine")
-    parser.add_argument("--timeout", type=int, default=240, metavar="SECONDS")
+    parser.add_argument("--timeout", type=int, default=420, metavar="SECONDS")
     parser.add_argument("--console", action="store_true", help="show the kernel's console afterwards")
     parser.add_argument("--build", default=os.environ.get("SLUICE_VM_BUILD", os.path.join(TOP, "build")),
                         help="the build directory with peers/kernel-RELEASE in it")
@@ -40,6 +40,7 @@ def options(words):
 def setup(choice, disks):
     """The shell text that makes the file system and the environment."""
     lines = [f"export SLUICE_VM_DISKS='{' '.join(guest.device_names(disks))}'"] if disks else []
+    lines += [f"export SLUICE_HANG_GUARD={choice.timeout // 2}"]
     lines += [f"export {variable.partition('=')[0]}='{variable.partition('=')[2]}'" for variable in choice.env]
     if choice.fs:
         if not disks:
