@@ -10,8 +10,21 @@
  *	           | init ends | limit | stop | trace full
  *	      ENDING: init is killed, the kernel unmounts, the server's thread sees -ENODEV
  *
- * The trace is as it was until the mount stands, but for its base: that is appended when
- * the program is about to start, so that another recorder can be tried.
+ * The trace is as it was until the mount stands; then its base is appended and the program
+ * starts. So another recorder can be tried if this one may not work here.
+ *
+ * What is true of a trace made here (seen on Linux 6.18):
+ *  - a write(2) is one op up to where its page ends if the page is not in the cache, and up to
+ *    FUSE_WRITE_BYTES; each piece of a durable one is durable by itself.
+ *  - RWF_DSYNC and O_DSYNC show in the request's flags. The kernel's own sync after such a write
+ *    is not recorded; a sync that the program asks for next is.
+ *  - msync(2) of a part counts as a sync of the file: FUSE_FSYNC names no range.
+ *  - stores to shared memory are whole pages, seen at a sync, a rename or an acknowledgement of
+ *    anybody; between two of these, the last ones alone.
+ *  - requests that were waiting at once overlap, and a sync among them covers none of the others:
+ *    it is not enough to have been submitted before it.
+ *  - a 32-bit program's sync, syncfs and mappings on a 64-bit kernel are not supervised.
+ *  - what is mapped costs each of these three a process switch or four (0.4 ms measured).
  */
 #include <errno.h>
 #include <fcntl.h>
