@@ -29,7 +29,12 @@ static const char example[] =
 
 int crash_main(int argc, char **argv)
 {
-	struct crash_setting s = { .profile = "posix", .dir = ".", .acks = "stdout", .sector = 512 };
+	struct crash_setting s = {
+		.profile = "posix",
+		.dir = ".",
+		.acks = "stdout",
+		.sector = 512,
+	};
 	const struct cli_option table[] = {
 		{ "check", CLI_STRING, &s.check, "CMD",
 		  "sh command that says whether a state is fine" },

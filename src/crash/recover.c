@@ -79,17 +79,18 @@ static int make_state(struct recovery *recovery, const struct spec *spec)
 	return err;
 }
 
+/* What a checker sees is the same under a recorder. */
+static const char checker_script[] = "exec <\"$SLUICE_ACKS\" 2>/dev/null && "
+				     "cd \"$SLUICE_STATE\" && eval \"$1\"";
+
 static int record(struct recovery *recovery, struct crash_trace *trace, char *ret_why,
 		  size_t why_bytes)
 {
 	const struct crash_explore_opts *opts = &recovery->outer->opts;
 	char *const shell[] = {
-		(char *)(uintptr_t) "sh",
-		(char *)(uintptr_t) "-c",
-		(char *)(uintptr_t) "exec <\"$SLUICE_ACKS\" 2>/dev/null && cd \"$SLUICE_STATE\" && eval \"$1\"",
-		(char *)(uintptr_t) "sh",
-		(char *)(uintptr_t)opts->check,
-		NULL,
+		(char *)(uintptr_t) "sh",	   (char *)(uintptr_t) "-c",
+		(char *)(uintptr_t)checker_script, (char *)(uintptr_t) "sh",
+		(char *)(uintptr_t)opts->check,	   NULL,
 	};
 	const struct crash_record_opts record_opts = {
 		.dir = recovery->dir,

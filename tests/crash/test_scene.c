@@ -1,4 +1,4 @@
-/* test_scene.c: the stories of `sluice crash calibrate`: well written, and the same on the model. */
+/* test_scene.c: the stories of `sluice crash calibrate`: well written, and so on the model. */
 #include "harness.h"
 
 #include <errno.h>

@@ -40,7 +40,7 @@ static const char *file_system(void)
 	const char *fs = getenv("SLUICE_VM_FS");
 
 	if (!fs)
-		SKIP("no disks to cut the power of: SLUICE_VM_FS is not set, see tests/vm/README.md");
+		SKIP("no disks to cut the power of: no SLUICE_VM_FS, see tests/vm/README.md");
 	return fs;
 }
 

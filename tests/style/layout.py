@@ -14,13 +14,10 @@ def main():
     if not tool:
         tap.skip(sentence, "no clang-format (Debian: clang-format)")
         tap.done()
-    problems = []
-    for name in sources.with_suffix(".c", ".h"):
-        answer = subprocess.run([tool, "--dry-run", "-Werror", "--ferror-limit=1", name],
-                                cwd=sources.ROOT, capture_output=True, text=True)
-        if answer.returncode:
-            problems.append(answer.stderr.splitlines()[0] if answer.stderr else name)
-    tap.check(sentence, problems)
+    answer = subprocess.run([tool, "--dry-run", "-Werror", "--ferror-limit=1"] + sources.with_suffix(".c", ".h"),
+                            cwd=sources.ROOT, capture_output=True, text=True)
+    problems = [line for line in answer.stderr.splitlines() if ": error: " in line]
+    tap.check(sentence, problems or ([answer.stderr] if answer.returncode else []))
     tap.done()
 
 

@@ -365,7 +365,7 @@ static void faults_and_power_cuts_lose_nothing_that_was_acknowledged(void **stat
 		if (only)
 			return;
 	}
-	printf("# %llu failures, %llu restarts without a power cut, %llu power cuts, %llu records\n",
+	printf("# %llu failures, %llu restarts with the power on, %llu power cuts, %llu records\n",
 	       (unsigned long long)tally.failures, (unsigned long long)tally.restarts,
 	       (unsigned long long)tally.cuts, (unsigned long long)tally.records);
 	assert_true(tally.restarts > FAILURES_WANTED / 10);

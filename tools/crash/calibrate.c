@@ -248,12 +248,12 @@ int calibrate_main(int argc, char **argv)
 		.operands = "[ext4|xfs|btrfs]...",
 		.operands_max = KINDS_MAX,
 		.options = table,
-		.notes =
-			"Plays short stories about files on file systems in images, records every write\n"
-			"and flush of the kernel, and mounts what a power cut would have left. `kinder`:\n"
-			"the profile allows worse than was seen, so a test errs to the safe side.\n"
-			"`DIFFERS`: something was seen that the profile does not allow, so a test may miss\n"
-			"a bug. Needs root. Exit code 1: something differs.",
+		.notes = "Plays short stories about files on file systems in images, records\n"
+			 "every write and flush of the kernel, and mounts what a power cut\n"
+			 "would have left. `kinder`: the profile allows worse than was seen,\n"
+			 "so a test errs to the safe side. `DIFFERS`: something was seen that\n"
+			 "the profile does not allow, so a test may miss a bug. Needs root.\n"
+			 "Exit code 1: something differs.",
 		.example = "sluice crash calibrate\nsluice crash calibrate ext4 --json\n",
 	};
 	int code, first = cli_parse(&command, argc, argv, &code);
