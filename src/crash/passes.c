@@ -171,22 +171,20 @@ static void nth_pair(uint64_t nr, uint64_t idx, struct spec *spec)
 static int offer(struct explorer *explorer, int pass, uint64_t point, uint64_t idx)
 {
 	struct spec spec = { .point = point, .class = (enum crash_class)pass, .nr = 1 };
-	uint64_t nr;
 	int err = maker_seek(&explorer->maker, 0, point);
 
 	if (err)
 		return err;
 	spec.numbers[0] = idx;
-	nr = model_elements(maker_volume(&explorer->maker));
-	if (pass == CRASH_PREFIX) {
-		spec.numbers[0] = nr;
-	} else if (pass == TORN_PREFIX) {
+	if (pass == CRASH_PREFIX || pass == TORN_PREFIX) {
 		spec.class = CRASH_PREFIX;
-		spec.numbers[0] = nr - explorer->fresh[point] + 1 + idx;
+		spec.numbers[0] = model_elements(maker_volume(&explorer->maker));
+		if (pass == TORN_PREFIX)
+			spec.numbers[0] -= explorer->fresh[point] - 1 - idx;
 	} else if (pass == CRASH_MIN) {
 		spec.nr = 0;
 	} else if (pass == CRASH_PAIR) {
-		nth_pair(nr, idx, &spec);
+		nth_pair(explorer->elements[point], idx, &spec);
 	}
 	return explorer_offer(explorer, &spec);
 }

@@ -166,12 +166,18 @@ static int choose_by_number(const struct spec *spec, struct model_volume *volume
 	return 0;
 }
 
+/* An element of this number, or for a prefix as many. */
+static bool has_element(const struct spec *spec, struct model_volume *volume, uint64_t number)
+{
+	if (spec->class == CRASH_PREFIX)
+		return number == 0 || number <= model_elements(volume);
+	return model_op_with(volume, &number) != NULL;
+}
+
 int spec_choose(const struct spec *spec, struct model_volume *volume)
 {
-	uint64_t nr = model_elements(volume);
-
 	for (uint32_t i = 0; i < spec->nr && spec->class != CRASH_RANDOM; i++) {
-		if (spec->numbers[i] >= nr + (spec->class == CRASH_PREFIX))
+		if (!has_element(spec, volume, spec->numbers[i]))
 			return -ERANGE;
 	}
 	switch (spec->class) {

@@ -257,13 +257,43 @@ static uint64_t signature_of(const struct view *view, const struct view_page *pa
 	return model_mix(signature) | 1;
 }
 
-static void put_sectors(unsigned char *bytes, const struct model_op *op)
+static void put_sectors(unsigned char *bytes, const struct model_op *op, unsigned sectors)
 {
-	for (unsigned i = 0; i < SECTORS; i++) {
-		size_t at = (size_t)i * MODEL_SECTOR_BYTES;
+	for (; sectors; sectors &= sectors - 1) {
+		size_t at = (size_t)__builtin_ctz(sectors) * MODEL_SECTOR_BYTES;
 
-		if (op->kept >> i & 1)
-			memcpy(bytes + at, op->data.page->bytes + at, MODEL_SECTOR_BYTES);
+		memcpy(bytes + at, op->data.page->bytes + at, MODEL_SECTOR_BYTES);
+	}
+}
+
+/* The first of the ops behind the last size: of these the newest version of a sector counts.
+ * Sizes change what lies before them. *ret_sectors: what they put. */
+static uint32_t first_latest(const struct view *view, const struct view_page *page,
+			     unsigned *ret_sectors)
+{
+	uint32_t first = page->nr;
+
+	*ret_sectors = 0;
+	for (; first && *ret_sectors != MODEL_ALL_SECTORS; first--) {
+		const struct model_op *op = view->ops[page->first + first - 1];
+
+		if (op->kind != MODEL_DATA)
+			break;
+		*ret_sectors |= op->kept;
+	}
+	return first;
+}
+
+static void put_latest(const struct view *view, const struct view_page *page, uint32_t first,
+		       unsigned char *bytes)
+{
+	unsigned done = 0;
+
+	for (uint32_t i = page->nr; i-- > first;) {
+		const struct model_op *op = view->ops[page->first + i];
+
+		put_sectors(bytes, op, op->kept & ~done);
+		done |= op->kept;
 	}
 }
 
@@ -298,29 +328,47 @@ static void put_garbage(const struct view *view, const struct view_page *page, u
 	}
 }
 
-static void put_together(const struct view *view, const struct view_page *page, uint64_t size,
-			 unsigned char *bytes)
+static void put_disk(const struct view_page *page, unsigned char *bytes)
 {
 	const struct model_page *disk = model_content_page(&page->inode->disk, page->idx);
-	uint64_t start = page->idx * MODEL_PAGE_BYTES;
 
 	if (disk)
 		memcpy(bytes, disk->bytes, MODEL_PAGE_BYTES);
 	else
 		memset(bytes, 0, MODEL_PAGE_BYTES);
-	for (uint32_t i = 0; i < page->nr; i++) {
+}
+
+/* The first nr ops, each upon what was there before. */
+static void put_in_order(const struct view *view, const struct view_page *page, uint32_t nr,
+			 unsigned char *bytes)
+{
+	for (uint32_t i = 0; i < nr; i++) {
 		const struct model_op *op = view->ops[page->first + i];
 
 		if (op->kind == MODEL_DATA) {
-			put_sectors(bytes, op);
+			put_sectors(bytes, op, op->kept);
 		} else if (op->kept && shrinks(op)) {
-			size_t from = within(op->size.after, start);
+			size_t from = within(op->size.after, page->idx * MODEL_PAGE_BYTES);
 
 			memset(bytes + from, 0, MODEL_PAGE_BYTES - from);
 		} else if (op->kept && view->garbage) {
 			put_garbage(view, page, i, bytes);
 		}
 	}
+}
+
+static void put_together(const struct view *view, const struct view_page *page, uint64_t size,
+			 unsigned char *bytes)
+{
+	uint64_t start = page->idx * MODEL_PAGE_BYTES;
+	unsigned sectors;
+	uint32_t first = first_latest(view, page, &sectors);
+
+	if (sectors != MODEL_ALL_SECTORS) {
+		put_disk(page, bytes);
+		put_in_order(view, page, first, bytes);
+	}
+	put_latest(view, page, first, bytes);
 	if (size < start + MODEL_PAGE_BYTES)
 		memset(bytes + within(size, start), 0, MODEL_PAGE_BYTES - within(size, start));
 }
