@@ -52,14 +52,14 @@ static uint64_t processors(void)
 
 static const char notes[] =
 	"UPSTREAM is 127.0.0.1:8000, [::1]:8000, name:8000 or unix:PATH, and perhaps ,weight=3\n"
-	"behind it. ADDRESS is 127.0.0.1:443, [::1]:443, :443 (all of the machine's), a port of 0\n"
-	"for a free one, or unix:PATH. Sockets passed by systemd are served too. A line on stderr\n"
-	"says where it listens.\n\n"
+	"behind it. ADDRESS is 127.0.0.1:443, [::1]:443, :443 (all of the machine's), a port\n"
+	"of 0 for a free one, or unix:PATH. Sockets passed by systemd are served too. A line\n"
+	"on stderr says where it listens.\n\n"
 	"SIGHUP reads --config again, looks names up anew and opens the log anew. SIGTERM and\n"
-	"SIGINT drain: no more is accepted, connections go on to their end, then it ends with 0; a\n"
-	"second one, or the limit of --drain, cuts what is left and says how many.\n\n"
-	"With --sni connections must begin with TLS, which is not decrypted; names without a route\n"
-	"go to UPSTREAM, or are closed where there is none.";
+	"SIGINT drain: no more is accepted, connections go on to their end, then it ends with\n"
+	"0; a second one, or the limit of --drain, cuts what is left and says how many.\n\n"
+	"With --sni connections must begin with TLS, which is not decrypted; names without a\n"
+	"route go to UPSTREAM, or are closed where there is none.";
 
 static const char example[] =
 	"sluice proxy --listen :80 10.0.0.1:8080 10.0.0.2:8080 --check 2s\n"
