@@ -17,7 +17,8 @@
 #define HEADER_ROOM (232 + 3 + PROXY_NAME_MAX)
 
 enum session_state {
-	SESSION_HEAR = 0,
+	SESSION_WAIT = 0,
+	SESSION_HEAR,
 	SESSION_CONNECT,
 	SESSION_SEND,
 	SESSION_RELAY,
@@ -261,7 +262,11 @@ static void connect_failed(struct proxy_session *session, int64_t err)
 		proxy_health_failed(worker, session->upstream->state);
 	leave_upstream(session);
 	session->upstream = NULL;
-	if (session->cut || proxy_is_own_failure(err)) {
+	if ((err == -EMFILE || err == -ENFILE) && !session->cut && worker->running > 1) {
+		session->opening->tried = 0;
+		session->state = SESSION_WAIT;
+		proxy_worker_wait(worker, session);
+	} else if (session->cut || proxy_is_own_failure(err)) {
 		end(session, PROXY_END_OVERLOAD);
 	} else if (session->tries > worker->config->retries) {
 		end(session, PROXY_END_NO_UPSTREAM);
@@ -504,8 +509,18 @@ void proxy_session_start(struct proxy_worker *worker, int fd)
 	proxy_peer_set(&session->client, &opening->source);
 	opening->wants_header = proxy_worker_trusts(worker, &opening->source);
 	opening->wants_hello = session->plan->by_name;
-	opening->heard_by_ns = session->started_ns + (int64_t)worker->config->hello_ns;
-	if (opening->wants_header || opening->wants_hello)
+	proxy_worker_wait(worker, session);
+}
+
+void proxy_session_go_on(struct proxy_session *session)
+{
+	struct proxy_opening *opening = session->opening;
+	struct proxy_worker *worker = session->worker;
+
+	opening->heard_by_ns = sl_ring_now(worker->ring) + (int64_t)worker->config->hello_ns;
+	if (opening->group)
+		try_next(session);
+	else if (opening->wants_header || opening->wants_hello)
 		hear(session);
 	else
 		settle(session);
@@ -520,6 +535,8 @@ void proxy_session_cut(struct proxy_session *session)
 		sl_relay_stop(&session->relay);
 	else if (session->state == SESSION_CONNECT)
 		sl_sock_connect_stop(&session->connect);
+	else if (session->state == SESSION_WAIT)
+		end(session, PROXY_END_CUT);
 	else
 		sl_ring_cancel(session->worker->ring, &session->op);
 }

@@ -1,8 +1,8 @@
 /*
  * session.h: one connection of a client, and the one to its upstream.
  *
- *	accepted --> HEAR (PROXY header, ClientHello) --> CONNECT --failed--> CONNECT to another
- *	    \---------------------- neither is wanted -----^  |
+ *	accepted --> [WAIT] --> HEAR (PROXY header, ClientHello) --> CONNECT --failed--> another one
+ *	                \---------- neither is wanted --------------^  |
  *	                                                      v
  *	closed <-- CLOSE <-- RELAY <----- SEND (PROXY header, what was heard)
  *
@@ -12,7 +12,9 @@
  *  S2. What was received before the relay began is in opening->buf; the opening is gone when the
  *      relay begins: an idle session is this struct, and the kernel's two sockets.
  *  S3. It counts in its upstream's active from the attempt to connect to its end.
- *  S4. One that did not end by both sides finishing is reset on both sides, so that no peer takes
+ *  S4. In WAIT it has nothing under way: more were accepted than may run at a time, or descriptors
+ *      ran out. It goes on when another one ends.
+ *  S5. One that did not end by both sides finishing is reset on both sides, so that no peer takes
  *      a beginning for the whole.
  */
 #ifndef SLUICE_TOOLS_PROXY_SESSION_H
@@ -49,6 +51,7 @@ struct proxy_session {
 	struct proxy_worker *worker;
 	struct proxy_session *next;
 	struct proxy_session *prev;
+	struct proxy_session *behind; /* of those that wait */
 	struct proxy_plan *plan;
 	const struct proxy_upstream *upstream;
 	struct proxy_opening *opening;
@@ -63,6 +66,7 @@ struct proxy_session {
 	uint8_t tries;
 	bool counted; /* among those of its address */
 	bool cut;
+	bool runs;
 	union {
 		struct sl_op op;
 		struct sl_sock_connect connect;
@@ -72,6 +76,9 @@ struct proxy_session {
 
 /* A connection was accepted: the descriptor is the session's. */
 void proxy_session_start(struct proxy_worker *worker, int fd);
+
+/* One that waits may go on. */
+void proxy_session_go_on(struct proxy_session *session);
 
 /* Ends it soon, with resets. */
 void proxy_session_cut(struct proxy_session *session);

@@ -61,15 +61,65 @@ void proxy_worker_note(struct proxy_worker *worker, struct proxy_session *sessio
 		pause_doors(worker, true);
 }
 
+/* Two for each that ended: those whom the lack of descriptors sent to wait come back, too. */
+static void let_in(struct proxy_worker *worker)
+{
+	for (unsigned i = 0; i < 2 && worker->waiting; i++) {
+		struct proxy_session *session = worker->waiting;
+
+		if (worker->running >= worker->opts.conns_max)
+			return;
+		worker->waiting = session->behind;
+		session->runs = true;
+		worker->running++;
+		proxy_session_go_on(session);
+	}
+}
+
+void proxy_worker_wait(struct proxy_worker *worker, struct proxy_session *session)
+{
+	if (!session->runs && !worker->waiting && worker->running < worker->opts.conns_max) {
+		session->runs = true;
+		worker->running++;
+		proxy_session_go_on(session);
+		return;
+	}
+	worker->running -= session->runs;
+	session->runs = false;
+	session->behind = NULL;
+	*(worker->waiting ? &worker->waiting_last->behind : &worker->waiting) = session;
+	worker->waiting_last = session;
+}
+
+/* Out of those that wait, if it does. */
+static void stop_waiting(struct proxy_worker *worker, struct proxy_session *session)
+{
+	struct proxy_session *before = NULL, *at = worker->waiting;
+
+	for (; at && at != session; at = at->behind)
+		before = at;
+	if (!at)
+		return;
+	*(before ? &before->behind : &worker->waiting) = session->behind;
+	if (worker->waiting_last == session)
+		worker->waiting_last = before;
+}
+
 void proxy_worker_forget(struct proxy_worker *worker, struct proxy_session *session)
 {
 	*(session->prev ? &session->prev->next : &worker->sessions) = session->next;
 	if (session->next)
 		session->next->prev = session->prev;
 	worker->conns--;
+	if (session->runs)
+		worker->running--;
+	else
+		stop_waiting(worker, session);
 	server_count(&worker->counters.connections_now, (uint64_t)-1);
 	if (worker->full && worker->conns < worker->opts.conns_max && !worker->draining)
 		pause_doors(worker, false);
+	if (!worker->cut)
+		let_in(worker);
 }
 
 /* Ends what it is the memory of. */

@@ -57,7 +57,10 @@ struct proxy_worker {
 	struct proxy_door door[SERVER_LISTENERS_MAX];
 	unsigned doors;
 	struct proxy_session *sessions;
+	struct proxy_session *waiting; /* the first; accepted beyond what may run */
+	struct proxy_session *waiting_last;
 	unsigned conns;
+	unsigned running;
 	struct proxy_asker askers[PROXY_ASKERS_MAX];
 	bool full; /* accepting is paused */
 	bool reloads;
@@ -101,6 +104,8 @@ void proxy_worker_close(struct proxy_worker *worker);
 /* For sessions. */
 void proxy_worker_note(struct proxy_worker *worker, struct proxy_session *session);
 void proxy_worker_forget(struct proxy_worker *worker, struct proxy_session *session);
+/* Runs it now if there is room and nobody was before it, else in its turn. */
+void proxy_worker_wait(struct proxy_worker *worker, struct proxy_session *session);
 void proxy_worker_refuse(struct proxy_worker *worker, int fd);
 bool proxy_worker_trusts(const struct proxy_worker *worker, const struct sl_sock_addr *addr);
 void proxy_worker_look_at_clock(struct proxy_worker *worker);
