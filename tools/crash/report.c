@@ -83,6 +83,9 @@ static void warn_of_record(struct crash_report *report)
 	if (*crash_report_status(report, status, sizeof(status)))
 		warn(report, "the program %s; the states of what it did until then are tested",
 		     status);
+	/* Why a better recorder was not used. */
+	if (report->record->recorder)
+		warn_lines(report, report->record->why);
 	warn_lines(report, report->record->notes);
 }
 

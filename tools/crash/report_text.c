@@ -126,7 +126,7 @@ static void tell_verdict(const struct crash_report *report)
 	       term_style(stdout, TERM_PLAIN), report->setting->profile, result->distinct, of,
 	       (double)result->elapsed_ns / 1e9, result->failed);
 	if (result->failing_nr && result->failing_nr < result->failed)
-		printf(", of %zu kinds", result->failing_nr);
+		printf(", of %zu kind%s", result->failing_nr, result->failing_nr > 1 ? "s" : "");
 	printf("%s\n", result->stopped	? "; stopped before the end" :
 		       result->complete ? "" :
 					  "; the budget ended before the states did");
