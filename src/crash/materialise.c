@@ -448,15 +448,16 @@ static int put_page(struct run *run, struct thing *thing, const struct state_ent
 		    struct view *view, uint64_t idx)
 {
 	const struct crash_file *file = entry->inode->owner;
-	uint64_t hash, len = entry->size - idx * MODEL_PAGE_BYTES;
-	const unsigned char *bytes = view_page(view, entry->inode, entry->size, idx, &hash);
+	uint64_t hash = view_page_hash(view, entry->inode, entry->size, idx);
+	uint64_t len = entry->size - idx * MODEL_PAGE_BYTES;
 	int err;
 
 	if (thing->pages[idx] == hash)
 		return 0;
 	thing->pages[idx] = hash;
 	if (!replay_is_base(file, idx))
-		return add_to_run(run, idx, bytes, entry->size);
+		return add_to_run(run, idx, view_page(view, entry->inode, entry->size, idx),
+				  entry->size);
 	err = write_run(run, entry->size);
 	return err ? err :
 		     copy_base(view->replay, file, run->fd, idx * MODEL_PAGE_BYTES,

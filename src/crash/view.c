@@ -452,22 +452,29 @@ static struct view_page *find_page(struct view *view, const struct crash_file *f
 	return &view->pages[low];
 }
 
-const unsigned char *view_page(struct view *view, struct model_inode *inode, uint64_t size,
-			       uint64_t idx, uint64_t *ret_hash)
+uint64_t view_page_hash(struct view *view, struct model_inode *inode, uint64_t size, uint64_t idx)
 {
 	const struct crash_file *file = inode->owner;
 	struct view_page *page = find_page(view, file, idx);
+
+	if (page) {
+		know_hash(view, page, size);
+		return page->hash;
+	}
+	return replay_is_base(file, idx) ? HASH_BASE :
+					   hash_page(model_content_page(&inode->disk, idx));
+}
+
+const unsigned char *view_page(struct view *view, struct model_inode *inode, uint64_t size,
+			       uint64_t idx)
+{
+	const struct view_page *page = find_page(view, inode->owner, idx);
 	struct model_page *version;
 
-	if (!page) {
-		version = model_content_page(&inode->disk, idx);
-		*ret_hash = replay_is_base(file, idx) ? HASH_BASE : hash_page(version);
-		return *ret_hash > HASH_BASE ? version->bytes : NULL;
-	}
-	know_hash(view, page, size);
-	*ret_hash = page->hash;
-	if (page->hash == HASH_ZERO)
+	if (view_page_hash(view, inode, size, idx) <= HASH_BASE)
 		return NULL;
+	if (!page)
+		return model_content_page(&inode->disk, idx)->bytes;
 	if (one_version(view, page, size, &version))
 		return version->bytes;
 	put_together(view, page, size, view->bytes);

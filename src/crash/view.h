@@ -43,9 +43,10 @@ void view_release(struct view *view);
 uint64_t view_size(const struct model_inode *inode);
 uint64_t view_hash(struct view *view, struct model_inode *inode, uint64_t size);
 
-/* A page of it: its bytes (valid until the next call), or NULL for zeros; behind size zeros.
- * *ret_hash is 0 for zeros, and 1 (with NULL) for a page that is as in the directory. */
+/* Of a page of it: 0 for zeros, 1 for one that is as in the directory, or a hash of its bytes. */
+uint64_t view_page_hash(struct view *view, struct model_inode *inode, uint64_t size, uint64_t idx);
+/* Its bytes, behind size zeros; valid until the next call. NULL where the hash is 0 or 1. */
 const unsigned char *view_page(struct view *view, struct model_inode *inode, uint64_t size,
-			       uint64_t idx, uint64_t *ret_hash);
+			       uint64_t idx);
 
 #endif
