@@ -89,10 +89,14 @@ class Raw:
                 raise ValueError(f"{name} twice: {top!r}")
             fields[name.lower()] = value
         length = 0 if head or status in (204, 304) else int(fields["content-length"])
-        while len(self.buffer) < length:
-            if not self.more():
-                raise EOFError(f"{len(self.buffer)} of {length} bytes")
-        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        parts, got = [self.buffer], len(self.buffer)
+        while got < length:
+            parts.append(self.socket.recv(1 << 20))
+            got += len(parts[-1])
+            if not parts[-1]:
+                raise EOFError(f"{got} of {length} bytes")
+        data = b"".join(parts)
+        body, self.buffer = data[:length], data[length:]
         return Answer(status, fields, body, interim)
 
     def ended(self):

@@ -62,7 +62,8 @@ static void *run_worker(void *ctx)
 	if (worker->ready)
 		worker->err = serve_worker_run(worker);
 	server_watch_tell(&server->watch);
-	/* Others may look at what this one has counted until all have ended. */
+	/* Others look at what this one has counted, and the main thread posts to its ring, until
+	 * all have ended. */
 	pthread_barrier_wait(&server->over);
 	serve_worker_close(worker);
 	return NULL;
@@ -74,7 +75,7 @@ static int start_workers(struct serve_server *server)
 	int err;
 
 	pthread_barrier_init(&server->opened, NULL, server->workers + 1);
-	pthread_barrier_init(&server->over, NULL, server->workers);
+	pthread_barrier_init(&server->over, NULL, server->workers + 1);
 	for (unsigned i = 0; i < server->workers; i++) {
 		struct serve_worker *worker = &server->worker[i];
 
@@ -98,19 +99,30 @@ static int start_workers(struct serve_server *server)
 	return CLI_DONE;
 }
 
+/* Each order is given once; see reload() for the exception. */
 static void post(struct serve_server *server, size_t which)
 {
 	for (unsigned i = 0; i < server->workers; i++) {
 		struct serve_worker *worker = &server->worker[i];
-		struct sl_op *op = (struct sl_op *)((char *)worker + which);
 
-		/* One that is still on its way does what this one would. */
-		if (worker->ready && !sl_op_busy(op))
-			sl_ring_post(worker->ring, op);
+		if (worker->ready)
+			sl_ring_post(worker->ring, (struct sl_op *)((char *)worker + which));
 	}
 }
 
 #define POST(server, member) post(server, offsetof(struct serve_worker, member))
+
+/* Pairs with the release in on_reload(): the op is idle again. One still on its way will do. */
+static void post_reload(struct serve_server *server)
+{
+	for (unsigned i = 0; i < server->workers; i++) {
+		struct serve_worker *worker = &server->worker[i];
+
+		if (worker->ready &&
+		    !__atomic_exchange_n(&worker->reload_asked, 1, __ATOMIC_ACQ_REL))
+			sl_ring_post(worker->ring, &worker->reload);
+	}
+}
 
 static void reload(void *ctx)
 {
@@ -121,7 +133,7 @@ static void reload(void *ctx)
 	if (serve_site_open(server->config, &site) == CLI_DONE) {
 		/* Workers take it when they get the order, which is posted after this. */
 		__atomic_store_n(&server->site, site, __ATOMIC_RELEASE);
-		POST(server, reload);
+		post_reload(server);
 		server->retired[server->reloads % SERVE_RETIRED_MAX] = old;
 		__atomic_fetch_add(&server->reloads, 1, __ATOMIC_RELAXED);
 		serve_site_put(server->retired[server->reloads % SERVE_RETIRED_MAX]);
@@ -148,22 +160,24 @@ static void cut(void *ctx)
 }
 
 /* Joins the workers. Return: an exit code. */
-static int conclude(struct serve_server *server)
+static int conclude(struct serve_server *server, int code)
 {
-	unsigned cut = 0;
+	unsigned cut_nr = 0;
 	int err = 0;
 
 	for (unsigned i = 0; i < server->workers; i++) {
 		pthread_join(server->worker[i].thread, NULL);
-		cut += server->worker[i].cut_nr;
+		cut_nr += server->worker[i].cut_nr;
 		if (server->worker[i].err)
 			err = server->worker[i].err;
 	}
+	if (code != CLI_DONE)
+		return code; /* it has been told why */
 	if (err)
 		return cli_fail_errno("a worker's ring", err, NULL);
-	if (cut)
-		fprintf(stderr, "sluice serve: ended with %u connection%s cut\n", cut,
-			cut == 1 ? "" : "s");
+	if (cut_nr)
+		fprintf(stderr, "sluice serve: ended with %u connection%s cut\n", cut_nr,
+			cut_nr == 1 ? "" : "s");
 	else
 		fprintf(stderr, "sluice serve: ended\n");
 	return CLI_DONE;
@@ -191,7 +205,8 @@ static int serve(struct serve_server *server)
 			server_watch_give_up(&server->watch);
 		}
 		server_watch_run(&server->watch);
-		code = code ? code : conclude(server);
+		pthread_barrier_wait(&server->over);
+		code = conclude(server, code);
 	}
 	serve_site_put(server->site);
 	for (unsigned i = 0; i < SERVE_RETIRED_MAX; i++)

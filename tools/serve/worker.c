@@ -135,6 +135,7 @@ static void on_door_ended(struct sl_sock_acceptor *acceptor, int err)
 
 	(void)err;
 	door->open = false;
+	server_leave(door->listener, door->worker->idx);
 }
 
 void serve_worker_conn_ended(struct serve_worker *worker)
@@ -197,6 +198,7 @@ static void on_reload(struct sl_ring *ring, struct sl_op *op)
 	(void)ring;
 	if (op->res < 0)
 		return;
+	__atomic_store_n(&worker->reload_asked, 0, __ATOMIC_RELEASE);
 	server_log_flush(&worker->log);
 	serve_site_put(worker->site);
 	worker->site = serve_site_get(__atomic_load_n(&worker->server->site, __ATOMIC_ACQUIRE));
@@ -242,6 +244,16 @@ static unsigned served_conns(const struct serve_worker *worker)
 			nr += !conn->admin && !conn->lingering;
 	}
 	return nr;
+}
+
+/* Whether nothing is left to be done for anybody, and nobody new can come. */
+static bool is_drained(const struct serve_worker *worker)
+{
+	for (unsigned i = 0; i < worker->doors; i++) {
+		if (worker->door[i].open && !worker->door[i].admin)
+			return false;
+	}
+	return worker->draining && served_conns(worker) == 0;
 }
 
 static void on_cut(struct sl_ring *ring, struct sl_op *op)
@@ -296,6 +308,7 @@ static int open_doors(struct serve_worker *worker)
 				      .ended = on_door_ended,
 				      .user = door },
 			.worker = worker,
+			.listener = listener,
 			.admin = listener->admin,
 			.open = true,
 		};
@@ -344,7 +357,7 @@ int serve_worker_run(struct serve_worker *worker)
 {
 	int rc = 0;
 
-	while (rc >= 0 && !worker->cut && !(worker->draining && served_conns(worker) == 0)) {
+	while (rc >= 0 && !worker->cut && !is_drained(worker)) {
 		rc = sl_ring_run(worker->ring, 0);
 		relieve(worker);
 	}

@@ -16,6 +16,7 @@
 
 struct serve_conn;
 struct serve_piece;
+struct server_listener;
 struct serve_server;
 struct serve_worker;
 
@@ -23,6 +24,7 @@ struct serve_worker;
 struct serve_door {
 	struct sl_sock_acceptor acceptor;
 	struct serve_worker *worker;
+	struct server_listener *listener;
 	bool admin; /* of /metrics and /health */
 	bool open;
 };
@@ -69,7 +71,8 @@ struct serve_worker {
 	struct serve_piece *free_pieces;
 
 	struct sl_op tick;
-	struct sl_op reload; /* this and the next two are posted by the main thread */
+	struct sl_op reload;   /* this and the next two are posted by the main thread */
+	uint32_t reload_asked; /* atomic: it is on its way */
 	struct sl_op drain;
 	struct sl_op end;
 	int64_t second; /* seconds since 1970, by the last turn that looked */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sluice/ring.h>
@@ -14,11 +15,30 @@ void server_unlisten(struct server_listeners *listeners)
 		for (unsigned w = 0; w < SERVER_WORKERS_MAX; w++) {
 			int fd = listeners->listener[i].fd[w];
 
-			if (fd >= 0 && (w == 0 || fd != listeners->listener[i].fd[0]))
+			if (fd >= 0 && !listeners->listener[i].closed[w] &&
+			    (w == 0 || fd != listeners->listener[i].fd[0]))
 				close(fd);
 		}
 	}
 	listeners->nr = 0;
+}
+
+void server_leave(struct server_listener *listener, unsigned worker)
+{
+	unsigned users = 0, sharers = 0;
+
+	for (unsigned w = 0; w < SERVER_WORKERS_MAX && listener->fd[w] >= 0; w++) {
+		users++;
+		sharers += listener->fd[w] == listener->fd[0];
+	}
+	if (sharers == 1) {
+		close(listener->fd[worker]);
+		/* Not -1: others count; what is closed here is not closed again. */
+		listener->closed[worker] = true;
+	} else if (__atomic_add_fetch(&listener->left, 1, __ATOMIC_ACQ_REL) == users) {
+		close(listener->fd[0]);
+		listener->closed[0] = true;
+	}
 }
 
 static struct server_listener *add_listener(struct server_listeners *listeners, bool admin)
@@ -56,6 +76,33 @@ static int fail_listen(const char *where, int err)
  * One socket for each worker where the kernel can spread connections, else one for all of them. No
  * workers: of the metrics.
  */
+/* What a process that was killed leaves is let go of a moment later, rings last of all. */
+static int listen_patiently(struct sl_ring *ring, const struct sl_sock_addr *addr)
+{
+	const struct timespec pause = { .tv_nsec = 50000000 };
+	int fd = sl_sock_listen(ring, addr, NULL);
+
+	for (unsigned i = 0; fd == -EADDRINUSE && i < 20; i++) {
+		nanosleep(&pause, NULL);
+		fd = sl_sock_listen(ring, addr, NULL);
+	}
+	return fd;
+}
+
+/* Sockets that share a port with each other would share it with another server, too: so the first
+ * one is made alone, which tells whether the port is taken, and makes way for those that share. */
+static int listen_first(struct sl_ring *ring, struct sl_sock_addr *addr,
+			const struct sl_sock_listen_opts *opts)
+{
+	int fd = listen_patiently(ring, addr), err;
+
+	if (fd < 0 || !opts->flags)
+		return fd;
+	err = sl_sock_addr_of(ring, fd, 0, addr);
+	close(fd);
+	return err ? err : sl_sock_listen(ring, addr, opts);
+}
+
 static int listen_at(struct server_listeners *listeners, unsigned workers, struct sl_ring *ring,
 		     const char *where)
 {
@@ -72,7 +119,7 @@ static int listen_at(struct server_listeners *listeners, unsigned workers, struc
 		return cli_usage(where, "is one address too many");
 	spread = addr.any.sa_family != AF_UNIX && nr > 1;
 	opts.flags = spread ? SL_SOCK_REUSEPORT : 0;
-	fd = sl_sock_listen(ring, &addr, &opts);
+	fd = listen_first(ring, &addr, &opts);
 	if (fd < 0)
 		return fail_listen(where, fd);
 	listener = add_listener(listeners, !workers);

@@ -15,7 +15,9 @@ struct server_listener {
 	struct sl_sock_addr addr;
 	int fd[SERVER_WORKERS_MAX]; /* one for each worker; the same one where it cannot be shared
 				      out */
-	bool admin;		    /* of /metrics, at the first worker only */
+	bool closed[SERVER_WORKERS_MAX];
+	uint32_t left; /* workers that have done with it; atomic */
+	bool admin;    /* of /metrics, at the first worker only */
 };
 
 struct server_listeners {
@@ -34,6 +36,10 @@ struct server_listeners {
 int server_listen(struct server_listeners *listeners, unsigned workers,
 		  const struct cli_list *where, const char *otherwise, const char *metrics);
 void server_unlisten(struct server_listeners *listeners);
+
+/* A worker accepts no more: its socket is closed, one of all workers by the last of them. From then
+ * on connections are refused instead of waiting for nobody. */
+void server_leave(struct server_listener *listener, unsigned worker);
 
 /* A line for each on stderr: "sluice COMMAND: WHAT on ADDRESS". */
 void server_say_where(const struct server_listeners *listeners, const char *command,
