@@ -19,6 +19,12 @@ def expect(answer, code, out="", err=""):
     return problems
 
 
+ABSENT = "/nowhere/to/be/found"
+# What goes before and behind the path, of commands that want more than one.
+WITH_PATH = {"crash": ("--check", "true", "--dir"), "proxy": ("--listen", "127.0.0.1:0", "--config")}
+AFTER_PATH = {"crash": ("--", "true")}
+
+
 def main():
     tap, sluice = Tap(), Sluice(sys.argv[1])
     tap.check("help lists the commands and an example",
@@ -45,7 +51,8 @@ def main():
         tap.check(f"{command}: an unknown option is wrong usage",
                   expect(sluice.run(command, "--frob"), 2, None, rf"sluice {command}: --frob: .*; try"))
         tap.check(f"{command}: a missing path is wrong usage and names the path",
-                  expect(sluice.run(command, "/nowhere/to/be/found"), 2, None, "/nowhere/to/be/found: "))
+                  expect(sluice.run(command, *WITH_PATH.get(command, ()), ABSENT, *AFTER_PATH.get(command, ())), 2,
+                         None, f"{ABSENT}: "))
     tap.done()
 
 
