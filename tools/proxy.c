@@ -63,7 +63,7 @@ static const char notes[] =
 
 static const char example[] =
 	"sluice proxy --listen :80 10.0.0.1:8080 10.0.0.2:8080 --check 2s\n"
-	"sluice proxy --listen :443 --sni www.example.com=10.0.0.1:443 --sni '*.example.com=b:443'\n"
+	"sluice proxy --listen :443 --sni example.com=10.0.0.1:443 --sni '*.example.com=b:443'\n"
 	"sluice proxy --listen :5432 --config pool.conf --balance hash --send-proxy v2\n";
 
 static struct proxy_config config = {

@@ -1,4 +1,4 @@
-/* test_balance.c: which upstream a connection gets, by turn, by load and by the client's address. */
+/* test_balance.c: which upstream a connection gets, by turn, by load and by client address. */
 #include "harness.h"
 
 #include <errno.h>

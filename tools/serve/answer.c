@@ -178,7 +178,7 @@ static void answer_range(struct serve_conn *conn, const struct http_request *req
 	send_part(conn, content, range->first, len_of(range));
 }
 
-/* The heads of all parts one behind the other, and where each ends; the last is the closing line. */
+/* The heads of all parts in a row, and where each ends; the last is the closing line. */
 static uint64_t part_heads(struct server_writer *out, const struct serve_content *content,
 			   const struct http_range *ranges, int nr,
 			   uint32_t ends[HTTP_RANGES_MAX + 1])

@@ -1,11 +1,12 @@
 /*
  * chunked.c: a body in chunks, decoded as it arrives.
  *
- *	SIZE --digits, perhaps an extension--> SIZE_LF --LF--> DATA --all of it--> DATA_CR ->
- *DATA_LF -+ ^                                        | |
- *	 +----------------------------------------|-------------------------------------------------+
- *	                                          +--size 0--> TRAILER <-> IN_TRAILER ... -> OVER
+ *	SIZE --digits--> SIZE_LF --LF--> DATA --all of it--> DATA_CR -> DATA_LF --+
+ *	 ^                  |                                                     |
+ *	 |                  +--size 0--> TRAILER <-> IN_TRAILER ... -> OVER       |
+ *	 +------------------------------------------------------------------------+
  *
+ * Behind the digits of a size there may be an extension, which is passed over.
  * Lines end with CR LF and nothing else; quoted extensions are refused, since their ends are where
  * readers differ.
  */

@@ -23,7 +23,7 @@
 #include "tools/serve/worker.h"
 
 #define SERVE_PIECES_MAX   64
-#define SERVE_SKIP_MAX	   65536 /* bytes of a body that nobody wants, read to keep the connection */
+#define SERVE_SKIP_MAX	   65536 /* of a body that nobody wants, to keep the connection */
 #define SERVE_LINGER_BYTES 262144
 
 struct serve_task;
@@ -50,7 +50,7 @@ struct serve_conn {
 	bool admin;
 	bool listed;
 	bool busy;
-	bool consuming; /* bytes are being read: whoever is called from there does not begin again */
+	bool consuming; /* bytes are being read: nobody called from there begins again */
 	bool last;
 	bool ended; /* the peer has finished */
 	bool lingering;

@@ -1,4 +1,4 @@
-/* encoding.h: which content codings a client takes, and in which order (RFC 9110 section 12.5.3). */
+/* encoding.h: which content codings a client takes, in which order (RFC 9110 section 12.5.3). */
 #ifndef SLUICE_TOOLS_SERVE_ENCODING_H
 #define SLUICE_TOOLS_SERVE_ENCODING_H
 

@@ -13,7 +13,7 @@ const char *serve_status_text(unsigned status);
 /* The status line, the date and the server; the rest of the head follows. */
 void serve_head_begin(struct server_writer *out, struct serve_worker *worker, unsigned status);
 
-/* What there is to say of a content besides its length and type: tag, date, coding, ranges, Vary. */
+/* What is to be said of a content besides length and type: tag, date, coding, ranges, Vary. */
 void serve_head_content(struct server_writer *out, const struct serve_worker *worker,
 			const struct serve_content *content);
 

@@ -1,4 +1,4 @@
-/* load.h: looks at a path beneath the root, by the ring, and brings what is there into the cache. */
+/* load.h: looks at a path beneath the root, by the ring, and caches what is there. */
 #ifndef SLUICE_TOOLS_SERVE_LOAD_H
 #define SLUICE_TOOLS_SERVE_LOAD_H
 

@@ -334,8 +334,7 @@ int http_request_parse(const char *head, size_t len, struct http_request *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->head = (struct http_text){ head, (uint32_t)len };
 	if (len >= 2 && head[0] == '\r' && head[1] == '\n')
-		in.at +=
-			2; /* an empty line before a request is passed over (RFC 9112 section 2.2) */
+		in.at += 2; /* passes over an empty line (RFC 9112 section 2.2) */
 	rc = parse_line(&in, ret);
 	for (unsigned nr = 0; rc == 0 && !(in.end - in.at == 2 && in.at[0] == '\r'); nr++)
 		rc = nr < HTTP_FIELDS_MAX ? parse_field(&in, ret, &found) : -431;

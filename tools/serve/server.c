@@ -39,8 +39,8 @@ static uint64_t conns_of_each(const struct serve_server *server)
 		       DESCRIPTORS_SPARE / 2;
 	if (each > room) {
 		fprintf(stderr,
-			"sluice serve: --max-connections: %llu need more descriptors than the limit "
-			"of %llu leaves; serving %llu, raise `ulimit -n` for more\n",
+			"sluice serve: --max-connections: %llu need more descriptors than the "
+			"limit of %llu leaves; serving %llu, raise `ulimit -n` for more\n",
 			(unsigned long long)config->connections_max,
 			(unsigned long long)limit.rlim_cur,
 			(unsigned long long)(room * server->workers));

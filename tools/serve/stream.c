@@ -66,7 +66,7 @@ static void go_on_closing(struct serve_stream *stream)
 	sl_op_close(&stream->op, stream->out.fd)->flags = SL_OP_PARK;
 	stream->op.done = on_closed;
 	if (sl_ring_submit(stream->shared->ring, &stream->op) < 0) {
-		/* Not even room to wait, or the ring drains: nothing is in flight, so do without. */
+		/* Not even room to wait, or the ring drains: nothing is in flight. */
 		close(stream->out.fd);
 		stream->events->closed(stream);
 	}

@@ -22,7 +22,7 @@ struct http_path {
  * @bytes: of @buf.
  * @ret: filled in.
  *
- * Return: 0, or minus the status to answer with: 400 for a broken escape, for NUL or another control
+ * Return: 0, or minus the status to answer: 400 for a broken escape, for NUL or another control
  * byte or a slash in disguise, and for a path that leads above the root; 414 when it does not fit.
  */
 int http_target_path(struct http_text target, char *buf, size_t bytes, struct http_path *ret);

@@ -18,7 +18,7 @@ struct serve_task {
 	char names[HTTP_PATH_BYTES];
 };
 
-/* A GET or HEAD: answered at once from what is known, or by a task (the connection is busy then). */
+/* A GET or HEAD: answered at once from what is known, or by a task (the connection is busy). */
 void serve_task_get(struct serve_conn *conn, const struct http_request *request,
 		    const struct http_path *path);
 
