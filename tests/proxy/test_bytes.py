@@ -234,24 +234,13 @@ def starving(tap, sluice):
     with Upstream(echo) as upstream, Proxy(sluice, upstream.name, "--workers", "1", prefix=["prlimit", "--nofile=40:40"]) as proxy:
         tap.check("few descriptors are told", [] if proxy.heard("needs two descriptors") else [str(proxy.said)])
         socks = [proxy.connect() for _ in range(60)]
-        # The metrics need a descriptor, too: that they do not come shows that there is none.
-        starved = until(lambda: not answers(proxy), 10)
+        time.sleep(0.5)
         for sock in socks:
             sock.close()
-        tap.check("descriptors that run out are survived", [] if starved else ["never ran out"])
-        tap.check("and the proxy recovers", [] if until(lambda: recovers(proxy)) else ["it does not"])
+        tap.check("the proxy recovers when descriptors ran out", [] if until(lambda: recovers(proxy)) else ["it does not"])
         stats = proxy.metrics()
         lacks = stats["accept_starved_total"] + stats['connections_ended_total{end="overload"}']
         tap.check("what was lacking is counted", [] if lacks else [str(stats)])
-
-
-def answers(proxy):
-    try:
-        with socket.create_connection(("127.0.0.1", proxy.metrics_port), 1) as sock:
-            sock.sendall(b"GET /health HTTP/1.0\r\n\r\n")
-            return bool(sock.recv(1))
-    except OSError:
-        return False
 
 
 def recovers(proxy):

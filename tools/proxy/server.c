@@ -304,6 +304,7 @@ static int open_worker(struct seat *seat, struct sl_ring **ret_ring)
 		.get_plan = get_plan,
 		.put_metrics = put_metrics,
 		.ctx = server,
+		.idx = seat->idx,
 		.checks = seat->idx == 0,
 	};
 	struct sl_ring_opts ring = { .depth = 2 * server->conns_each + 1024 };
@@ -319,8 +320,7 @@ static int open_worker(struct seat *seat, struct sl_ring **ret_ring)
 		struct server_listener *listener = &server->listeners.listener[i];
 
 		if (listener->fd[seat->idx] >= 0)
-			err = proxy_worker_accept(&seat->worker, listener->fd[seat->idx],
-						  listener->admin);
+			err = proxy_worker_accept(&seat->worker, listener->fd[seat->idx], listener);
 	}
 	return err;
 }
@@ -337,7 +337,8 @@ static void *run_worker(void *ctx)
 	if (seat->ready)
 		seat->err = proxy_worker_run(&seat->worker);
 	server_watch_tell(&server->watch);
-	/* Others may look at what this one has counted until all have ended. */
+	/* Others look at what this one has counted, and the main thread posts to its ring, until
+	 * all have ended. */
 	pthread_barrier_wait(&server->over);
 	proxy_worker_close(&seat->worker);
 	sl_ring_close(ring);
@@ -349,7 +350,7 @@ static int start_workers(struct server *server)
 	int err;
 
 	pthread_barrier_init(&server->opened, NULL, server->workers + 1);
-	pthread_barrier_init(&server->over, NULL, server->workers);
+	pthread_barrier_init(&server->over, NULL, server->workers + 1);
 	for (unsigned i = 0; i < server->workers; i++) {
 		server->seat[i].idx = i;
 		server->seat[i].server = server;
@@ -369,19 +370,31 @@ static int start_workers(struct server *server)
 	return CLI_DONE;
 }
 
-/* One that is still on its way does what this one would. */
+/* Each order is given once; see post_reload() for the exception. */
 static void post(struct server *server, size_t which)
 {
 	for (unsigned i = 0; i < server->workers; i++) {
 		struct proxy_worker *worker = &server->seat[i].worker;
-		struct sl_op *op = (struct sl_op *)(void *)((char *)worker + which);
 
-		if (server->seat[i].ready && !sl_op_busy(op))
-			sl_ring_post(worker->ring, op);
+		if (server->seat[i].ready)
+			sl_ring_post(worker->ring,
+				     (struct sl_op *)(void *)((char *)worker + which));
 	}
 }
 
 #define POST(server, member) post(server, offsetof(struct proxy_worker, member))
+
+/* Pairs with the release in on_reload(): the op is idle again. One still on its way will do. */
+static void post_reload(struct server *server)
+{
+	for (unsigned i = 0; i < server->workers; i++) {
+		struct proxy_worker *worker = &server->seat[i].worker;
+
+		if (server->seat[i].ready &&
+		    !__atomic_exchange_n(&worker->reload_asked, 1, __ATOMIC_ACQ_REL))
+			sl_ring_post(worker->ring, &worker->reload);
+	}
+}
 
 /* ---- orders ----------------------------------------------------------------------------- */
 
@@ -397,7 +410,7 @@ static void reload(void *ctx)
 		server->plan = plan;
 		pthread_mutex_unlock(&server->plan_lock);
 		proxy_plan_put(old);
-		POST(server, reload);
+		post_reload(server);
 		__atomic_fetch_add(&server->reloads, 1, __ATOMIC_RELAXED);
 		fprintf(stderr, "sluice proxy: reloaded\n");
 	} else {
@@ -423,7 +436,7 @@ static void cut(void *ctx)
 /* ---- the whole -------------------------------------------------------------------------- */
 
 /* Joins the workers. Return: an exit code. */
-static int conclude(struct server *server)
+static int conclude(struct server *server, int code)
 {
 	unsigned cut_nr = 0;
 	int err = 0;
@@ -434,6 +447,8 @@ static int conclude(struct server *server)
 		if (server->seat[i].err)
 			err = server->seat[i].err;
 	}
+	if (code != CLI_DONE)
+		return code; /* it has been told why */
 	if (err)
 		return cli_fail_errno("a worker's ring", err, NULL);
 	if (cut_nr)
@@ -503,7 +518,8 @@ static int run(struct server *server)
 			server_watch_give_up(&server->watch);
 		}
 		server_watch_run(&server->watch);
-		code = code ? code : conclude(server);
+		pthread_barrier_wait(&server->over);
+		code = conclude(server, code);
 	}
 	proxy_plan_put(server->plan);
 	server_unlisten(&server->listeners);

@@ -170,9 +170,11 @@ static void on_door_ended(struct sl_sock_acceptor *acceptor, int err)
 
 	(void)err;
 	door->open = false;
+	if (door->listener)
+		server_leave(door->listener, door->worker->opts.idx);
 }
 
-int proxy_worker_accept(struct proxy_worker *worker, int fd, bool admin)
+int proxy_worker_accept(struct proxy_worker *worker, int fd, struct server_listener *listener)
 {
 	struct proxy_door *door = &worker->door[worker->doors];
 	int err;
@@ -182,7 +184,8 @@ int proxy_worker_accept(struct proxy_worker *worker, int fd, bool admin)
 						   .ended = on_door_ended,
 						   .user = door },
 				     .worker = worker,
-				     .admin = admin,
+				     .listener = listener,
+				     .admin = listener && listener->admin,
 				     .open = true };
 	err = sl_sock_accept(worker->ring, &door->acceptor);
 	if (err == 0)
@@ -240,9 +243,14 @@ void proxy_worker_drain(struct proxy_worker *worker)
 
 static void on_reload(struct sl_ring *ring, struct sl_op *op)
 {
+	struct proxy_worker *worker = op->user;
+
 	(void)ring;
-	if (op->res >= 0)
-		proxy_worker_reload(op->user);
+	if (op->res < 0)
+		return;
+	/* Pairs with the exchange in post_reload(): the op is idle again. */
+	__atomic_store_n(&worker->reload_asked, 0, __ATOMIC_RELEASE);
+	proxy_worker_reload(worker);
 }
 
 static void on_drain(struct sl_ring *ring, struct sl_op *op)
@@ -324,11 +332,21 @@ int proxy_worker_open(struct proxy_worker *worker, const struct proxy_worker_opt
 	return err;
 }
 
+/* Whether nobody is left, and nobody new can come. */
+static bool is_drained(const struct proxy_worker *worker)
+{
+	for (unsigned i = 0; i < worker->doors; i++) {
+		if (worker->door[i].open && !worker->door[i].admin)
+			return false;
+	}
+	return worker->draining && !worker->conns;
+}
+
 int proxy_worker_run(struct proxy_worker *worker)
 {
 	int rc = 0;
 
-	while (rc >= 0 && !worker->cut && !(worker->draining && !worker->conns))
+	while (rc >= 0 && !worker->cut && !is_drained(worker))
 		rc = sl_ring_run(worker->ring, 0);
 	return rc < 0 ? rc : 0;
 }

@@ -23,6 +23,7 @@ struct proxy_worker;
 struct proxy_door {
 	struct sl_sock_acceptor acceptor;
 	struct proxy_worker *worker;
+	struct server_listener *listener; /* left when it ends; NULL: nothing is */
 	bool admin;
 	bool open;
 };
@@ -37,7 +38,8 @@ struct proxy_worker_opts {
 	unsigned pipes_max;
 	struct proxy_plan *(*get_plan)(void *ctx); /* a new reference */
 	void (*put_metrics)(void *ctx, struct server_writer *out);
-	void *ctx;   /* of both */
+	void *ctx; /* of both */
+	unsigned idx;
 	bool checks; /* this is the one that asks upstreams */
 };
 
@@ -64,6 +66,7 @@ struct proxy_worker {
 	struct proxy_asker askers[PROXY_ASKERS_MAX];
 	bool full; /* accepting is paused */
 	bool reloads;
+	uint8_t reload_asked; /* atomic: the order is on its way */
 	bool draining;
 	bool cut;
 	unsigned cut_nr;
@@ -88,8 +91,8 @@ struct proxy_worker {
 int proxy_worker_open(struct proxy_worker *worker, const struct proxy_worker_opts *opts,
 		      struct sl_ring *ring);
 
-/* Accepts from a listener, which stays the caller's. */
-int proxy_worker_accept(struct proxy_worker *worker, int fd, bool admin);
+/* Accepts from a descriptor, which stays the caller's; a listener (or NULL) is left at the end. */
+int proxy_worker_accept(struct proxy_worker *worker, int fd, struct server_listener *listener);
 
 /* Runs until it is drained or told to end. */
 int proxy_worker_run(struct proxy_worker *worker);
