@@ -27,59 +27,59 @@ static const char example[] =
 	"sluice crash --mutate --budget 2m --html report.html --check ./check -- ./prog\n"
 	"sluice crash --fault sync:1:EIO --check ./check -- ./prog\n";
 
+static struct crash_setting setting = {
+	.profile = "posix",
+	.dir = ".",
+	.acks = "stdout",
+	.sector = 512,
+};
+
+static const struct cli_option table[] = {
+	{ "check", CLI_STRING, &setting.check, "CMD",
+	  "sh command that says whether a state is fine" },
+	{ "check-so", CLI_STRING, &setting.check_so, "LIB:FUNC",
+	  "a C function that does, much faster" },
+	{ "checker", CLI_STRING, &setting.checker, "NAME[:PATH]",
+	  "sqlite3, git, redis, lmdb or leveldb" },
+	{ "profile", CLI_STRING, &setting.profile, "NAME", "posix (default), ext4, xfs or btrfs" },
+	{ "dir", CLI_STRING, &setting.dir, "DIR", "the program's data (default: this directory)" },
+	{ "budget", CLI_STRING, &setting.budget, "N|TIME",
+	  "most states, or how long (default 10000)" },
+	{ "mutate", CLI_FLAG, &setting.mutate, NULL,
+	  "which syncs are needed: take away each in turn" },
+	{ "recover", CLI_FLAG, &setting.recover, NULL, "crash the checker's recovery too" },
+	{ "fault", CLI_LIST, &setting.faults_text, "SPEC",
+	  "fail calls: read|write|sync:N:KIND[:GLOB]" },
+	{ "json", CLI_FLAG, &setting.json, NULL, "print one JSON object and nothing else" },
+	{ "html", CLI_STRING, &setting.html, "FILE", "write the report as a page, too" },
+	{ "keep", CLI_STRING, &setting.keep, "DIR", "keep the recording and the failing states" },
+	{ "trace", CLI_STRING, &setting.trace, "FILE", "keep the recording" },
+	{ "from", CLI_STRING, &setting.from, "FILE", "test a recording that was kept" },
+	{ "replay", CLI_STRING, &setting.replay, "ID", "make this state of --from again" },
+	{ "into", CLI_STRING, &setting.into, "DIR", "where (default: ID, in this directory)" },
+	{ "acks", CLI_STRING, &setting.acks, "stdout|path",
+	  "path: printed lines are no acknowledgements" },
+	{ "ignore", CLI_LIST, &setting.ignore, "GLOB", "files that are no data; again for more" },
+	{ "classes", CLI_STRING, &setting.classes_text, "LIST", "kinds of states, for experts" },
+	{ "sector", CLI_COUNT, &setting.sector, "BYTES", "what a disk writes whole: 512 or 4096",
+	  512, 4096 },
+	{ "recorder", CLI_STRING, &setting.recorder, "NAME",
+	  "fuse, seccomp or ring (default: the best)" },
+	{ "timeout", CLI_DURATION, &setting.timeout_ns, "TIME", "end COMMAND then (default 10m)", 1,
+	  86400 * SECOND },
+	{ "check-timeout", CLI_DURATION, &setting.check_timeout_ns, "TIME",
+	  "a checker that takes longer fails (default 10s)", 1, 3600 * SECOND },
+	{ "jobs", CLI_COUNT, &setting.jobs, "N", "checkers at once (default: one a processor)", 1,
+	  64 },
+	{ "limit", CLI_SIZE, &setting.limit_bytes, "SIZE", "of the copied directory (default 8G)",
+	  4096, 0 },
+	{ "memory", CLI_SIZE, &setting.memory_bytes, "SIZE", "for contents (default 1G)", 1 << 20,
+	  0 },
+	{ NULL },
+};
+
 int crash_main(int argc, char **argv)
 {
-	struct crash_setting s = {
-		.profile = "posix",
-		.dir = ".",
-		.acks = "stdout",
-		.sector = 512,
-	};
-	const struct cli_option table[] = {
-		{ "check", CLI_STRING, &s.check, "CMD",
-		  "sh command that says whether a state is fine" },
-		{ "check-so", CLI_STRING, &s.check_so, "LIB:FUNC",
-		  "a C function that does, much faster" },
-		{ "checker", CLI_STRING, &s.checker, "NAME[:PATH]",
-		  "sqlite3, git, redis, lmdb or leveldb" },
-		{ "profile", CLI_STRING, &s.profile, "NAME",
-		  "posix (default), ext4, xfs or btrfs" },
-		{ "dir", CLI_STRING, &s.dir, "DIR",
-		  "the program's data (default: this directory)" },
-		{ "budget", CLI_STRING, &s.budget, "N|TIME",
-		  "most states, or how long (default 10000)" },
-		{ "mutate", CLI_FLAG, &s.mutate, NULL,
-		  "which syncs are needed: take away each in turn" },
-		{ "recover", CLI_FLAG, &s.recover, NULL, "crash the checker's recovery too" },
-		{ "fault", CLI_LIST, &s.faults_text, "SPEC",
-		  "fail calls: read|write|sync:N:KIND[:GLOB]" },
-		{ "json", CLI_FLAG, &s.json, NULL, "print one JSON object and nothing else" },
-		{ "html", CLI_STRING, &s.html, "FILE", "write the report as a page, too" },
-		{ "keep", CLI_STRING, &s.keep, "DIR", "keep the recording and the failing states" },
-		{ "trace", CLI_STRING, &s.trace, "FILE", "keep the recording" },
-		{ "from", CLI_STRING, &s.from, "FILE", "test a recording that was kept" },
-		{ "replay", CLI_STRING, &s.replay, "ID", "make this state of --from again" },
-		{ "into", CLI_STRING, &s.into, "DIR", "where (default: ID, in this directory)" },
-		{ "acks", CLI_STRING, &s.acks, "stdout|path",
-		  "path: printed lines are no acknowledgements" },
-		{ "ignore", CLI_LIST, &s.ignore, "GLOB", "files that are no data; again for more" },
-		{ "classes", CLI_STRING, &s.classes_text, "LIST", "kinds of states, for experts" },
-		{ "sector", CLI_COUNT, &s.sector, "BYTES", "what a disk writes whole: 512 or 4096",
-		  512, 4096 },
-		{ "recorder", CLI_STRING, &s.recorder, "NAME",
-		  "fuse, seccomp or ring (default: the best)" },
-		{ "timeout", CLI_DURATION, &s.timeout_ns, "TIME", "end COMMAND then (default 10m)",
-		  1, 86400 * SECOND },
-		{ "check-timeout", CLI_DURATION, &s.check_timeout_ns, "TIME",
-		  "a checker that takes longer fails (default 10s)", 1, 3600 * SECOND },
-		{ "jobs", CLI_COUNT, &s.jobs, "N", "checkers at once (default: one a processor)", 1,
-		  64 },
-		{ "limit", CLI_SIZE, &s.limit_bytes, "SIZE", "of the copied directory (default 8G)",
-		  4096, 0 },
-		{ "memory", CLI_SIZE, &s.memory_bytes, "SIZE", "for contents (default 1G)", 1 << 20,
-		  0 },
-		{ NULL },
-	};
 	const struct cli_command command = {
 		.name = "crash",
 		.summary = "what a power cut could leave of a program's files, and is it fine",
@@ -97,11 +97,11 @@ int crash_main(int argc, char **argv)
 	first = cli_parse(&command, argc, argv, &code);
 	if (first < 0)
 		return code;
-	s.argv = first < argc ? argv + first : NULL;
+	setting.argv = first < argc ? argv + first : NULL;
 	session_catch_signals();
-	code = setting_begin(&s);
+	code = setting_begin(&setting);
 	if (!code)
-		code = s.replay ? session_replay(&s) : session_run(&s);
-	setting_end(&s);
+		code = setting.replay ? session_replay(&setting) : session_run(&setting);
+	setting_end(&setting);
 	return session_leave(code);
 }

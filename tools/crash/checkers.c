@@ -124,7 +124,8 @@ static const struct checker checkers[] = {
 	  ".",
 	  { "python3" },
 	  "python3-plyvel",
-	  "python3 -c 'import plyvel' 2>/dev/null || /usr/bin/python3 -c 'import plyvel' 2>/dev/null",
+	  "for python in python3 /usr/bin/python3; do "
+	  "$python -c 'import plyvel' 2>/dev/null && exit; done; exit 1",
 	  { "LOG*", "*/LOG*" },
 	  leveldb_script },
 	{ NULL },

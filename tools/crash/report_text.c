@@ -1,4 +1,4 @@
-/* report_text.c: the report for a terminal: each failing state as a short story, then the verdict. */
+/* report_text.c: the report for a terminal: each failing state as a story, then the verdict. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

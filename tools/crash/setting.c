@@ -127,6 +127,14 @@ static int check_dir(const struct crash_setting *setting)
 	return CLI_DONE;
 }
 
+/* A path that is none is said before anything else is asked for. */
+static int check_command(const struct crash_setting *setting)
+{
+	if (setting->argv && strchr(setting->argv[0], '/') && access(setting->argv[0], F_OK) < 0)
+		return cli_fail_errno(setting->argv[0], errno, NULL);
+	return CLI_DONE;
+}
+
 /* The directories that get something are made now, before a long run. */
 static int make_keep(struct crash_setting *setting)
 {
@@ -157,8 +165,10 @@ int setting_begin(struct crash_setting *setting)
 	static int (*const steps[])(struct crash_setting * setting) = {
 		parse_budget, parse_classes, parse_faults, checker_choose, make_keep, name_trace,
 	};
-	int code = check_words(setting);
+	int code = check_command(setting);
 
+	if (!code)
+		code = check_words(setting);
 	if (!code)
 		code = check_company(setting);
 	if (!code)
