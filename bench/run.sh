@@ -40,7 +40,9 @@ ${BENCH_PEER:-} "$build/bench/bench_wal" "${mounted:-$build}" || failed=1
 if [ "$(id -u)" = 0 ]; then
     ninja -C "$build" sluice bench/bench_serve_client >/dev/null
     python3 "$(dirname "$0")/serve.py" "$build" || failed=1
+    ninja -C "$build" bench/bench_proxy_peer >/dev/null
+    python3 "$(dirname "$0")/proxy.py" "$build" || failed=1
 else
-    echo "serve: needs root, for a network namespace of its own: left out"
+    echo "serve, proxy: needs root, for a network namespace of its own: left out"
 fi
 exit "$failed"

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""proxy.py BUILD [--rounds N] [--seconds S] [--only CASE]: sluice proxy against HAProxy and nginx stream, CPU of the proxy.
+
+Each has one worker on one processor; upstream and clients have the other. Rounds go through all of them, and ratios are
+taken within a round. Everything runs in a network namespace of its own with TCP reno: pacing distorts loopback. CPU is
+that of the proxy's threads. Then memory: resident bytes of the proxy for each of 2000 idle connections.
+"""
+import argparse
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+UPSTREAM, PORT = 8400, 8401
+IDLE = 2000
+# name, connections
+CASES = [("bulk, 1 connection", 1), ("bulk, 8 connections", 8)]
+
+HAPROXY = """
+global
+  nbthread 1
+  maxconn 8000
+  {tune}
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  {splice}
+listen x
+  bind 127.0.0.1:{port}
+  server s 127.0.0.1:{upstream}
+"""
+SPLICE = "option splice-request\n  option splice-response"
+NGINX = """
+load_module {module}; daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log crit;
+events {{ worker_connections 10000; use epoll; }}
+stream {{ server {{ listen 127.0.0.1:{port} backlog=4096; proxy_pass 127.0.0.1:{upstream}; }} }}
+"""
+
+
+class Proxy:
+    """A proxy under test, pinned to the first processor."""
+
+    def __init__(self, name, options, work):
+        self.name = name
+        run = os.path.join(options.build, "peers", "run")
+        conf = os.path.join(work, "conf")
+        if name == "sluice":
+            command = [os.path.join(options.build, "sluice"), "proxy", "--listen", f"127.0.0.1:{PORT}", f"127.0.0.1:{UPSTREAM}",
+                       "--workers", "1", "--max-connections", "8000", *options.ours.split()]
+        elif name.startswith("HAProxy"):
+            forced = name != "HAProxy"
+            text = HAPROXY.format(port=PORT, upstream=UPSTREAM, tune="tune.pipesize 1048576\n  maxpipes 64" if forced else "",
+                                  splice=SPLICE if forced else "")
+            command = [run, "haproxy", "-db", "-f", conf]
+        else:
+            module = os.path.join(options.build, "peers", "root", "usr/lib/nginx/modules/ngx_stream_module.so")
+            text = NGINX.format(dir=work, port=PORT, upstream=UPSTREAM, module=module)
+            command = [run, "nginx", "-c", conf, "-e", os.path.join(work, "error.log")]
+        if name != "sluice":
+            with open(conf, "w", encoding="ascii") as file:
+                file.write(text)
+        self.process = subprocess.Popen(["taskset", "-c", "0", *command], stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            if listens():
+                return
+            time.sleep(0.02)
+        raise SystemExit(f"proxy.py: {name} does not listen; is the peer unpacked (scripts/unpack-peer.sh)?")
+
+    def cpu(self):
+        """Seconds on a processor, of all its threads."""
+        total = 0
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            with open(f"/proc/{self.process.pid}/task/{task}/schedstat", encoding="ascii") as file:
+                total += int(file.read().split()[0])
+        return total / 1e9
+
+    def memory(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1)) << 10
+
+    def stop(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        while listens(): # a ring that is being torn down still holds it
+            time.sleep(0.02)
+
+
+def listens():
+    try:
+        socket.create_connection(("127.0.0.1", PORT), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+def drive(options, proxy, conns, seconds):
+    """(CPU seconds, bytes) of one run, after a short one to warm up."""
+    def once(length):
+        answer = subprocess.run(["taskset", "-c", "1", options.peer, str(UPSTREAM), str(PORT), str(conns), str(length)],
+                                capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise SystemExit(f"proxy.py: {proxy.name}: {answer.stderr.strip()}")
+        return float(answer.stdout.split()[0])
+    once(0.2)
+    before = proxy.cpu()
+    size = once(seconds)
+    return proxy.cpu() - before, size
+
+
+def rows(title, contenders, costs, unit):
+    middle = statistics.median
+    for name in contenders:
+        ratios = [ours / theirs for ours, theirs in zip(costs["sluice"], costs[name])]
+        print(f"{title:22} {name:16} {middle(costs[name]):9.3f} {unit:6}"
+              + (f" {middle(ratios):6.2f}  [{min(ratios):.2f} .. {max(ratios):.2f}]" if name != "sluice" else ""), flush=True)
+
+
+def bulk(options, contenders, work, title, conns):
+    costs = {name: [] for name in contenders}
+    for round_nr in range(options.rounds):
+        for name in contenders[round_nr % len(contenders):] + contenders[:round_nr % len(contenders)]:
+            proxy = Proxy(name, options, work)
+            try:
+                cpu, size = drive(options, proxy, conns, options.seconds)
+            finally:
+                proxy.stop()
+            costs[name].append(cpu / (size / 1e9))
+    rows(title, contenders, costs, "s/GB")
+
+
+def idle(options, contenders, work):
+    """An upstream that accepts and holds; bytes of each connection, both sides of it within the proxy."""
+    costs = {name: [] for name in contenders}
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", UPSTREAM))
+        listener.listen(4096)
+        held = []
+
+        def hold():
+            while True:
+                held.append(listener.accept()[0])
+        threading.Thread(target=hold, daemon=True).start()
+        for name in contenders * min(options.rounds, 3):
+            proxy = Proxy(name, options, work)
+            held.clear()
+            try:
+                warm = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(50)]
+                time.sleep(0.5)
+                before = proxy.memory()
+                socks = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(IDLE)]
+                while len(held) < IDLE + 50:
+                    time.sleep(0.05)
+                time.sleep(0.5)
+                costs[name].append((proxy.memory() - before) / IDLE / 1024)
+                for sock in warm + socks:
+                    sock.close()
+            finally:
+                proxy.stop()
+            held.clear()
+    rows("idle connection", contenders, costs, "KiB")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--ours", default="", help="more options of sluice proxy, in one word")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.build = os.path.abspath(options.build)
+    options.peer = os.path.join(options.build, "bench", "bench_proxy_peer")
+    if not options.inside:
+        if os.geteuid() != 0:
+            raise SystemExit("proxy.py: needs root, for a network namespace of its own")
+        script = ("ip link set lo up && { sysctl -qw net.ipv4.tcp_congestion_control=reno || true; } && "
+                  'exec python3 "$@" --inside')
+        os.execvp("unshare", ["unshare", "-n", "sh", "-c", script, "sh", *sys.argv])
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    contenders = ["sluice", "HAProxy", "HAProxy, spliced", "nginx"]
+    work = tempfile.mkdtemp(prefix="bench-proxy-", dir=options.build)
+    try:
+        print(f"{'the proxy':22} {'':16} {'cost':>9} {'':6} {'ours/theirs':>6}  [least .. most]")
+        for title, conns in CASES:
+            if options.only in title:
+                bulk(options, contenders, work, title, conns)
+        if options.only in "idle connection":
+            idle(options, contenders, work)
+    finally:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
