@@ -213,6 +213,24 @@ static void a_direct_read_sees_the_disk_behind_a_cache_that_lies(void **state)
 	finish(&world, SL_SIM_SYNC_EIO);
 }
 
+static void what_was_written_past_the_cache_and_lost_is_not_in_the_cache(void **state)
+{
+	_Alignas(4096) static char block[4096];
+	struct world world;
+	int direct;
+
+	(void)state;
+	begin(&world);
+	direct = (int)do_open(world.ring, "f", O_RDWR | O_DIRECT);
+	memset(block, 'n', sizeof(block));
+	assert_int_equal(do_write(world.ring, direct, block, 4096, 0), 4096);
+	assert_int_equal(first_byte(&world, 0), 'n');
+	sl_sim_fail(world.sim, SL_SIM_SYNC_EIO, 0);
+	assert_int_equal(do_sync(world.ring, direct), -EIO);
+	assert_int_equal(first_byte(&world, 0), 'o');
+	finish(&world, SL_SIM_SYNC_EIO);
+}
+
 static unsigned bits_changed(struct world *world, char was)
 {
 	unsigned nr = 0;
@@ -381,6 +399,7 @@ int main(void)
 		TEST(a_short_transfer_is_continued_by_the_ring),
 		TEST(a_failed_sync_is_reported_once_and_has_lost_the_data),
 		TEST(a_direct_read_sees_the_disk_behind_a_cache_that_lies),
+		TEST(what_was_written_past_the_cache_and_lost_is_not_in_the_cache),
 		TEST(bit_rot_flips_one_bit_for_good),
 		TEST(a_write_gone_astray_keeps_the_old_block_and_hits_another),
 		TEST(a_slow_disk_takes_a_hundred_times_as_long),

@@ -151,6 +151,17 @@ static int64_t move_all(const struct sim_task *task, const struct sim_handle *ha
 	return total;
 }
 
+/* A sync that fails. What was written past the cache is not in there either. */
+static int lose(const struct sim_task *task, const struct sim_handle *handle)
+{
+	struct model_volume *volume = volume_of(handle);
+
+	model_lose(volume, handle->inode, &task->ring->sim->random);
+	if (handle->flags & O_DIRECT && model_drop_cache(volume, handle->inode))
+		return -ENOMEM;
+	return -EIO;
+}
+
 /* O_DSYNC: durable before it ends, or not at all. */
 static int sync_written(const struct sim_task *task, const struct sim_handle *handle,
 			uint64_t before)
@@ -159,10 +170,8 @@ static int sync_written(const struct sim_task *task, const struct sim_handle *ha
 
 	if (!(task->slot->flags & SL_OP_DSYNC) && !(handle->flags & O_DSYNC))
 		return 0;
-	if (sim_fault(task, SL_SIM_SYNC_EIO)) {
-		model_lose(volume, handle->inode, &task->ring->sim->random);
-		return -EIO;
-	}
+	if (sim_fault(task, SL_SIM_SYNC_EIO))
+		return lose(task, handle);
 	return model_sync_write(volume, handle->inode, before);
 }
 
@@ -213,10 +222,8 @@ int64_t sim_file_sync(struct sim_task *task, struct sim_handle *handle)
 		return -EBADF;
 	if (!handle->inode)
 		return task->slot->code == SL_OP_SYNC_DIR ? -EOPNOTSUPP : -EINVAL;
-	if (sim_fault(task, SL_SIM_SYNC_EIO)) {
-		model_lose(volume_of(handle), handle->inode, &task->ring->sim->random);
-		return -EIO;
-	}
+	if (sim_fault(task, SL_SIM_SYNC_EIO))
+		return lose(task, handle);
 	return model_sync(volume_of(handle), handle->inode, data_only, task->seq);
 }
 
