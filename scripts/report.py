@@ -103,7 +103,7 @@ def left_out(build):
     with open(os.path.join(info, "intro-dependencies.json"), encoding="utf-8") as file:
         found = {dependency["name"] for dependency in json.load(file)}
     with open(os.path.join(info, "intro-targets.json"), encoding="utf-8") as file:
-        built = {source for target in json.load(file) for group in target["target_sources"]
+        built = {os.path.realpath(source) for target in json.load(file) for group in target["target_sources"]
                  for source in group.get("sources", [])}
     with open(os.path.join(info, "intro-tests.json"), encoding="utf-8") as file:
         built |= {os.path.realpath(part) for test in json.load(file) for part in test["cmd"] if part.endswith(".py")}
