@@ -193,6 +193,55 @@ void a_tail_that_was_cut_off_never_comes_back(void **state)
 	sl_ring_close(ring);
 }
 
+static void expect_records(struct sl_wal *wal, const uint32_t *lens, size_t nr)
+{
+	struct sl_wal_reader *reader = NULL;
+	struct sl_wal_record record;
+
+	assert_int_equal(sl_wal_reader_open(wal, NULL, &reader), 0);
+	for (size_t i = 0; i < nr; i++) {
+		assert_int_equal(sl_wal_reader_next(reader, 0, &record), 0);
+		assert_int_equal(record.len, lens[i]);
+	}
+	assert_int_equal(sl_wal_reader_next(reader, 0, &record), -EAGAIN);
+	sl_wal_reader_close(reader);
+}
+
+/* The header of the torn record is there, and the epoch that ended it lies inside. */
+void a_reader_passes_a_torn_record_that_reached_over_the_end(void **state)
+{
+	static const unsigned char zeros[36000];
+	static unsigned char bytes[40000];
+	static const uint32_t lens[] = { 100, 200 };
+	struct sl_wal_opts opts = {
+		.flags = SL_WAL_CREATE,
+		.block_bytes = 4096,
+		.buffer_bytes = 65536,
+		.segment_bytes = 1 << 20,
+	};
+	const char *path = wal_test_path();
+	struct sl_ring *ring = wal_test_ring();
+	struct sl_wal *wal = wal_test_open(ring, path, &opts);
+	uint64_t first, lsn, off;
+
+	(void)state;
+	memset(bytes, 0x5a, sizeof(bytes));
+	assert_int_equal(sl_wal_append(wal, bytes, lens[0], &first), 0);
+	assert_int_equal(sl_wal_append(wal, bytes, sizeof(bytes), &lsn), 0);
+	assert_int_equal(sl_wal_flush(wal), 0);
+	sl_wal_close(wal);
+	assert_int_equal(lsn / 4096, first / 4096);
+	off = 4096 + first - opts.segment_bytes;
+	wal_test_poke(path, zeros, sizeof(zeros), off / 4096 * 4096 + 4096);
+	wal = wal_test_open(ring, path, &opts);
+	expect_records(wal, lens, 1);
+	assert_int_equal(sl_wal_append(wal, bytes, lens[1], &lsn), 0);
+	assert_int_equal(sl_wal_flush(wal), 0);
+	expect_records(wal, lens, 2);
+	sl_wal_close(wal);
+	sl_ring_close(ring);
+}
+
 void damage_before_the_last_write_is_told_and_nothing_is_touched(void **state)
 {
 	const char *path = wal_test_path();

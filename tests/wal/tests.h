@@ -34,6 +34,7 @@
 	X(a_record_of_another_epoch_ends_the_walk)                     \
 	X(a_torn_last_write_is_cut_off)                                \
 	X(a_tail_that_was_cut_off_never_comes_back)                    \
+	X(a_reader_passes_a_torn_record_that_reached_over_the_end)     \
 	X(damage_before_the_last_write_is_told_and_nothing_is_touched) \
 	X(a_lost_header_is_told)                                       \
 	X(what_is_no_log_is_refused_with_the_reason)                   \

@@ -170,7 +170,7 @@ static bool follows(const struct wal_cursor *cursor, const struct wal_record_hea
 	return !cursor->from && header->epoch == cursor->epoch;
 }
 
-static int broken(struct wal_cursor *cursor, const struct wal_shape *shape)
+int wal_cursor_broken(struct wal_cursor *cursor, const struct wal_shape *shape)
 {
 	uint64_t block = wal_normal(shape, sl_round_up(cursor->pos, shape->block_bytes));
 
@@ -192,7 +192,7 @@ int wal_cursor_step(struct wal_cursor *cursor, const struct wal_shape *shape, co
 	if (rc == -EMSGSIZE)
 		return rc;
 	if (rc < 0 || !follows(cursor, &header))
-		return broken(cursor, shape);
+		return wal_cursor_broken(cursor, shape);
 	cursor->epoch = header.epoch;
 	cursor->from = 0;
 	if (header.kind == SL_WAL_END)

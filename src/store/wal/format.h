@@ -186,6 +186,9 @@ enum {
 int wal_cursor_step(struct wal_cursor *cursor, const struct wal_shape *shape, const void *at,
 		    uint64_t avail, struct wal_record_header *ret_header);
 
+/* What lies at pos is known to be no record: WAL_CURSOR_JUMPED or -ENODATA, as above. */
+int wal_cursor_broken(struct wal_cursor *cursor, const struct wal_shape *shape);
+
 /* There is nothing to see at pos: the log ends where the chain broke. */
 void wal_cursor_end(struct wal_cursor *cursor);
 

@@ -131,7 +131,10 @@ static int step(struct sl_wal_reader *reader, struct sl_wal_record *ret_record)
 	rc = wal_cursor_step(&reader->cursor, &wal->shape, at, reader->end - pos, &header);
 	if (rc == -EMSGSIZE && reader->start != sl_round_down(pos, wal->shape.block_bytes))
 		return load(reader);
-	if (rc == -EMSGSIZE || rc == -ENODATA) {
+	/* Writes end where the durable end once was: no record of theirs reaches over it. */
+	if (rc == -EMSGSIZE)
+		rc = wal_cursor_broken(&reader->cursor, &wal->shape);
+	if (rc == -ENODATA) {
 		reader->error = -EBADMSG;
 		return reader->error;
 	}
