@@ -363,7 +363,9 @@ void sim_socket_close(struct sim_socket *socket, bool silently)
 	close_backlog(socket, silently);
 	sim_datagrams_forget(socket);
 	if (!silently && !socket->reset)
-		sim_segment_send(socket, socket->len ? SIM_RESET_SEGMENT : SIM_HANG_UP, NULL, 0, 0);
+		sim_segment_send(socket,
+				 socket->len || socket->resets ? SIM_RESET_SEGMENT : SIM_HANG_UP,
+				 NULL, 0, 0);
 	sim_wake(sim, &socket->waiters);
 	if (socket->peer)
 		sim_wake(sim, &socket->peer->waiters);
@@ -412,6 +414,20 @@ static struct sim_option *option_of(struct sim_socket *socket, int level, int na
 	return &socket->options[socket->options_nr++];
 }
 
+/* Only lingering for no time is known: the close is a reset then. */
+static int64_t set_linger(const struct sl_slot *slot, struct sim_socket *socket)
+{
+	struct linger linger;
+
+	if (slot->len < sizeof(linger))
+		return -EINVAL;
+	memcpy(&linger, slot->buf, sizeof(linger));
+	if (linger.l_onoff && linger.l_linger)
+		return -ENOPROTOOPT;
+	socket->resets = linger.l_onoff;
+	return 0;
+}
+
 static int64_t set_option(const struct sim_task *task, struct sim_socket *socket)
 {
 	const struct sl_slot *slot = task->slot;
@@ -419,6 +435,8 @@ static int64_t set_option(const struct sim_task *task, struct sim_socket *socket
 	struct sim_option *option = option_of(socket, level, name);
 	bool flag = name != SO_SNDBUF && name != SO_RCVBUF && level == SOL_SOCKET;
 
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		return set_linger(slot, socket);
 	if (!option)
 		return -ENOPROTOOPT;
 	if (slot->len < sizeof(int))

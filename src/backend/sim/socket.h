@@ -69,6 +69,7 @@ struct sim_socket {
 	bool reset;
 	bool reset_told;
 	bool no_send, no_recv;
+	bool resets; /* when it is closed: SO_LINGER */
 	bool closed; /* its handle is gone */
 	bool lost;   /* ... with its machine's power */
 };
