@@ -281,7 +281,7 @@ static bool has_ended(pid_t pid)
 static void run_shell(struct server *server, struct check_verdict *verdict)
 {
 	int output[2], err;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (pipe2(output, O_CLOEXEC)) {
 		say(verdict, -errno, "pipe", strerror(errno));

@@ -467,16 +467,6 @@ static int add_failure(struct explorer *explorer, const struct crash_failure *fa
 	return 0;
 }
 
-static void drop_failure(struct crash_failure *failure)
-{
-	struct crash_result one = { .failing = calloc(1, sizeof(*failure)), .failing_nr = 1 };
-
-	if (!one.failing)
-		return;
-	one.failing[0] = *failure;
-	crash_result_release(&one);
-}
-
 static int tell(struct explorer *explorer, const struct spec *found, struct loss *loss,
 		unsigned *unconfirmed)
 {
@@ -491,7 +481,7 @@ static int tell(struct explorer *explorer, const struct spec *found, struct loss
 	told = err ? NULL : find_told(explorer, &failure);
 	if (told) {
 		told->states++;
-		drop_failure(&failure);
+		crash_failure_release(&failure);
 		return 0;
 	}
 	failure.found_id = full_id(explorer, found);
@@ -502,7 +492,7 @@ static int tell(struct explorer *explorer, const struct spec *found, struct loss
 	if (!err && failed)
 		err = add_failure(explorer, &failure);
 	if (err || !failed)
-		drop_failure(&failure);
+		crash_failure_release(&failure);
 	return err;
 }
 

@@ -50,7 +50,7 @@ int crash_explore(const struct crash_trace *trace, const char *base_dir,
 	return err;
 }
 
-static void release_failure(struct crash_failure *failure)
+void crash_failure_release(struct crash_failure *failure)
 {
 	for (size_t i = 0; i < failure->lost_nr; i++)
 		free(failure->lost[i]);
@@ -68,7 +68,7 @@ static void release_failure(struct crash_failure *failure)
 void crash_result_release(struct crash_result *result)
 {
 	for (size_t i = 0; i < result->failing_nr; i++)
-		release_failure(&result->failing[i]);
+		crash_failure_release(&result->failing[i]);
 	for (size_t i = 0; i < result->syncs_nr; i++) {
 		free(result->syncs[i].words);
 		free(result->syncs[i].failing_id);

@@ -158,6 +158,8 @@ struct crash_result {
 int crash_explore(const struct crash_trace *trace, const char *base_dir,
 		  const struct crash_explore_opts *opts, struct crash_result *ret_result);
 void crash_result_release(struct crash_result *result);
+/* What one failure holds, not itself. */
+void crash_failure_release(struct crash_failure *failure);
 
 /*
  * Makes the state of an id in dir, which must not exist or be empty, and writes the

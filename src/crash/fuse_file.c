@@ -161,6 +161,7 @@ static void decide(struct fuse_server *server, const struct tree_node *node,
 	at->path = path;
 	at->size = node ? node->size : 0;
 	crash_fault_decide(server->opts->faults, server->opts->nr_faults, at, verdict);
+	at->path = NULL;
 }
 
 /* ---- reading ------------------------------------------------------------------------ */

@@ -43,7 +43,7 @@ static struct fuse_listing *make_listing(const struct fuse_server *server,
 					 const struct tree_node *dir)
 {
 	struct fuse_listing *listing = calloc(1, sizeof(*listing));
-	const struct tree_name *name = TAILQ_FIRST(&dir->names);
+	const struct tree_name *name;
 	size_t nr = 2, len = sizeof(".") + sizeof("..");
 
 	if (!listing)

@@ -184,7 +184,7 @@ static int make_node(struct fuse_server *server, const struct fuse_request *req,
 static int make_entry(struct fuse_server *server, struct fuse_request *req,
 		      const struct making *making)
 {
-	struct tree_node *node;
+	struct tree_node *node = NULL;
 	int err = make_node(server, req, making, &node);
 
 	if (err)
@@ -228,7 +228,7 @@ static int create_open(struct fuse_server *server, struct fuse_request *req, con
 	struct fuse_entry_out *entry;
 	struct fuse_open_out *open;
 	struct fuse_handle *handle;
-	struct tree_node *node;
+	struct tree_node *node = NULL;
 	int err = make_node(server, req, &making, &node);
 
 	if (err)
