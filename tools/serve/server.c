@@ -3,7 +3,7 @@
  *
  *	listen -> open the site -> drop the user, confine -> start workers -> say where -> signals
  *	SIGHUP: open the site anew, tell the workers; on failure the old one stays.
- *	SIGTERM, SIGINT: drain; again, or at the limit: cut.
+ *	SIGTERM, SIGINT: drain; again, at the limit, or when all have drained: end.
  *
  * The main thread has no ring while workers run: it waits for signals, and posts to their rings.
  */
@@ -61,7 +61,8 @@ static void *run_worker(void *ctx)
 	pthread_barrier_wait(&server->opened);
 	if (worker->ready)
 		worker->err = serve_worker_run(worker);
-	server_watch_tell(&server->watch);
+	else
+		server_watch_tell(&server->watch);
 	/* Others look at what this one has counted, and the main thread posts to its ring, until
 	 * all have ended. */
 	pthread_barrier_wait(&server->over);
@@ -152,11 +153,14 @@ static void drain(void *ctx)
 	POST(server, drain);
 }
 
-static void cut(void *ctx)
+/* Once: at the limit of a drain, or when all have drained. */
+static void end(void *ctx)
 {
 	struct serve_server *server = ctx;
 
-	POST(server, end);
+	if (!server->ending)
+		POST(server, end);
+	server->ending = true;
 }
 
 /* Joins the workers. Return: an exit code. */
@@ -205,6 +209,7 @@ static int serve(struct serve_server *server)
 			server_watch_give_up(&server->watch);
 		}
 		server_watch_run(&server->watch);
+		end(server);
 		pthread_barrier_wait(&server->over);
 		code = conclude(server, code);
 	}
@@ -226,7 +231,7 @@ int serve_server_run(const struct serve_config *config)
 	server->workers = (unsigned)config->workers;
 	server->watch = (struct server_watch){ .reload = reload,
 					       .drain = drain,
-					       .cut = cut,
+					       .cut = end,
 					       .ctx = server,
 					       .drain_ns = config->drain_ns,
 					       .workers = server->workers,

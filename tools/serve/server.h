@@ -17,6 +17,7 @@ struct serve_server {
 	struct server_watch watch;
 	struct serve_worker *worker;
 	unsigned workers;
+	bool ending;	  /* the workers have been ordered to end */
 	uint32_t reloads; /* this and the next two are atomic */
 	uint32_t changes; /* by PUT and DELETE */
 	uint64_t uploads;

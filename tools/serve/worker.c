@@ -1,9 +1,12 @@
 /*
  * worker.c: one thread with a ring of its own: accepts, keeps time, takes orders.
  *
- *	open --> running --order: drain--> draining --no connection left--> ended
- *	                                      |
- *	                                      +--order: cut--> every connection closed --> ended
+ *	open --> running --order: drain--> draining --no connection left--> told so --+
+ *	            |                         |                                       |
+ *	            +-------------------------+--order: end---------------------------+--> closed
+ *
+ * One that has nothing left to do runs on until it is ordered to end, when all have told so: what
+ * it closed goes on closing, and its metrics are shown.
  */
 #include "tools/serve/worker.h"
 
@@ -234,14 +237,15 @@ static void on_drain(struct sl_ring *ring, struct sl_op *op)
 	for_all(worker, serve_conn_drain);
 }
 
-static unsigned served_conns(const struct serve_worker *worker)
+/* Lingering ones have been sent all, which need not have arrived. */
+static unsigned served_conns(const struct serve_worker *worker, bool lingering)
 {
 	unsigned nr = 0;
 
 	for (unsigned i = 0; i < SERVE_WAITS; i++) {
 		for (const struct serve_conn *conn = worker->waiting[i].first; conn;
 		     conn = conn->next)
-			nr += !conn->admin && !conn->lingering;
+			nr += !conn->admin && (lingering || !conn->lingering);
 	}
 	return nr;
 }
@@ -249,22 +253,31 @@ static unsigned served_conns(const struct serve_worker *worker)
 /* Whether nothing is left to be done for anybody, and nobody new can come. */
 static bool is_drained(const struct serve_worker *worker)
 {
+	if (!worker->draining)
+		return false;
 	for (unsigned i = 0; i < worker->doors; i++) {
 		if (worker->door[i].open && !worker->door[i].admin)
 			return false;
 	}
-	return worker->draining && served_conns(worker) == 0;
+	return served_conns(worker, true) == 0;
 }
 
-static void on_cut(struct sl_ring *ring, struct sl_op *op)
+static void tell_drained(struct serve_worker *worker)
+{
+	if (!worker->told)
+		server_watch_tell(&worker->server->watch);
+	worker->told = true;
+}
+
+static void on_end(struct sl_ring *ring, struct sl_op *op)
 {
 	struct serve_worker *worker = op->user;
 
 	(void)ring;
 	if (op->res < 0)
 		return;
-	worker->cut_nr = served_conns(worker);
-	worker->cut = true;
+	worker->cut_nr = served_conns(worker, false);
+	worker->ended = true;
 }
 
 /* ---- the life of a worker --------------------------------------------------------------- */
@@ -333,7 +346,7 @@ int serve_worker_open(struct serve_worker *worker)
 
 	prepare_order(worker, &worker->reload, on_reload);
 	prepare_order(worker, &worker->drain, on_drain);
-	prepare_order(worker, &worker->end, on_cut);
+	prepare_order(worker, &worker->end, on_end);
 	worker->site = serve_site_get(worker->server->site);
 	worker->log.fd = worker->site->log_fd;
 	err = open_ring(worker);
@@ -357,10 +370,13 @@ int serve_worker_run(struct serve_worker *worker)
 {
 	int rc = 0;
 
-	while (rc >= 0 && !worker->cut && !is_drained(worker)) {
+	while (rc >= 0 && !worker->ended) {
 		rc = sl_ring_run(worker->ring, 0);
 		relieve(worker);
+		if (is_drained(worker))
+			tell_drained(worker);
 	}
+	tell_drained(worker);
 	return rc < 0 ? rc : 0;
 }
 

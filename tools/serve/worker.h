@@ -64,8 +64,9 @@ struct serve_worker {
 	unsigned conns_max;
 	bool full; /* accepting is paused */
 	bool draining;
-	bool cut;	 /* end now */
-	unsigned cut_nr; /* connections that were ended so */
+	bool told;	 /* that it is drained, or broken */
+	bool ended;	 /* ordered to end */
+	unsigned cut_nr; /* connections that were cut by that order */
 
 	struct serve_conn *free_conns;
 	struct serve_piece *free_pieces;
@@ -108,7 +109,8 @@ void serve_worker_forget(struct serve_worker *worker, struct serve_conn *conn);
 /* A connection has ended: its place and descriptor are free. */
 void serve_worker_conn_ended(struct serve_worker *worker);
 
-/* Runs the worker on the calling thread until it is drained or told to end. */
+/* Runs the worker on the calling thread until it is ordered to end. It tells the server's watch
+ * once when it is drained, or at its end. */
 int serve_worker_run(struct serve_worker *worker);
 
 /* Opens what it needs on the calling thread, which must be the one that runs it. */
