@@ -74,56 +74,58 @@ static struct serve_config config = {
 	.drain_ns = 30 * SECOND,
 };
 
+static const char *log_format = "combined";
+
+static const struct cli_option table[] = {
+	{ "listen", CLI_LIST, &config.listen, "ADDRESS", "serve here (again for more)" },
+	{ "writable", CLI_FLAG, &config.writable, NULL, "allow PUT and DELETE" },
+	{ "list", CLI_FLAG, &config.list, NULL, "show directories without an index" },
+	{ "index", CLI_LIST, &config.index, "NAME", "index of a directory [index.html]" },
+	{ "hidden", CLI_FLAG, &config.hidden, NULL, "serve names that begin with a dot" },
+	{ "follow", CLI_FLAG, &config.follow, NULL, "follow links that lead out of DIR" },
+	{ "no-precompressed", CLI_FLAG, &config.plain, NULL,
+	  "do not send FILE.zst, .br or .gz in place of FILE" },
+	{ "types", CLI_STRING, &config.types, "FILE", "media types, as in mime.types(5)" },
+	{ "error-pages", CLI_STRING, &config.error_pages, "DIR",
+	  "take error pages from DIR/404.html and so on" },
+	{ "access-log", CLI_STRING, &config.access_log, "FILE",
+	  "write a line for each request; - is stdout" },
+	{ "log-format", CLI_STRING, &log_format, "FORMAT", "combined, common or json" },
+	{ "metrics", CLI_STRING, &config.metrics, "ADDRESS", "serve /metrics and /health here" },
+	{ "health", CLI_STRING, &config.health, "PATH",
+	  "answer this path with ok on the served addresses too" },
+	{ "user", CLI_STRING, &config.user, "NAME", "become this user once listening" },
+	{ "unconfined", CLI_FLAG, &config.unconfined, NULL, "do without Landlock and seccomp" },
+	{ "workers", CLI_COUNT, &config.workers, "N",
+	  "threads, each with a ring [one per processor]", 1, SERVER_WORKERS_MAX },
+	{ "max-connections", CLI_COUNT, &config.connections_max, "N",
+	  "connections at a time [10000]", 1, 1000000 },
+	{ "max-per-client", CLI_COUNT, &config.client_max, "N",
+	  "of these from one address [no limit]", 1, 1000000 },
+	{ "max-upload", CLI_SIZE, &config.upload_max, "SIZE", "largest PUT [1T]", 1, 0 },
+	{ "rate", CLI_SIZE, &config.rate, "SIZE",
+	  "bytes a second of large files on each connection [no limit]", 1024, UINT64_C(1) << 40 },
+	{ "cache-files", CLI_COUNT, &config.cache_files, "N",
+	  "files kept open by each worker [4096]", 64, 1000000 },
+	{ "cache-memory", CLI_SIZE, &config.cache_bytes, "SIZE",
+	  "memory for small files, of each worker [64M]", 1 << 20, 0 },
+	{ "cache-file", CLI_SIZE, &config.cache_file_bytes, "SIZE",
+	  "largest file kept in memory [64K]", 0, 16 << 20 },
+	{ "cache-valid", CLI_DURATION, &config.cache_valid_ns, "TIME",
+	  "look at a file again after [1s]", 0, HOUR },
+	{ "header-timeout", CLI_DURATION, &config.header_ns, "TIME",
+	  "a request's head must be there within [10s]", SECOND, HOUR },
+	{ "idle-timeout", CLI_DURATION, &config.idle_ns, "TIME",
+	  "the next request must begin within [60s]", SECOND, HOUR },
+	{ "stall-timeout", CLI_DURATION, &config.stall_ns, "TIME",
+	  "cut peers below 1 KiB/s for so long [30s]", SECOND, HOUR },
+	{ "drain", CLI_DURATION, &config.drain_ns, "TIME", "finish what is under way within [30s]",
+	  0, HOUR },
+	{ NULL },
+};
+
 int serve_main(int argc, char **argv)
 {
-	const char *format = "combined";
-	const struct cli_option table[] = {
-		{ "listen", CLI_LIST, &config.listen, "ADDRESS", "serve here (again for more)" },
-		{ "writable", CLI_FLAG, &config.writable, NULL, "allow PUT and DELETE" },
-		{ "list", CLI_FLAG, &config.list, NULL, "show directories without an index" },
-		{ "index", CLI_LIST, &config.index, "NAME", "index of a directory [index.html]" },
-		{ "hidden", CLI_FLAG, &config.hidden, NULL, "serve names that begin with a dot" },
-		{ "follow", CLI_FLAG, &config.follow, NULL, "follow links that lead out of DIR" },
-		{ "no-precompressed", CLI_FLAG, &config.plain, NULL,
-		  "do not send FILE.zst, .br or .gz in place of FILE" },
-		{ "types", CLI_STRING, &config.types, "FILE", "media types, as in mime.types(5)" },
-		{ "error-pages", CLI_STRING, &config.error_pages, "DIR",
-		  "take error pages from DIR/404.html and so on" },
-		{ "access-log", CLI_STRING, &config.access_log, "FILE",
-		  "write a line for each request; - is stdout" },
-		{ "log-format", CLI_STRING, &format, "FORMAT", "combined, common or json" },
-		{ "metrics", CLI_STRING, &config.metrics, "ADDRESS",
-		  "serve /metrics and /health here" },
-		{ "health", CLI_STRING, &config.health, "PATH",
-		  "answer this path with ok on the served addresses too" },
-		{ "user", CLI_STRING, &config.user, "NAME", "become this user once listening" },
-		{ "unconfined", CLI_FLAG, &config.unconfined, NULL,
-		  "do without Landlock and seccomp" },
-		{ "workers", CLI_COUNT, &config.workers, "N",
-		  "threads, each with a ring [one per processor]", 1, SERVER_WORKERS_MAX },
-		{ "max-connections", CLI_COUNT, &config.connections_max, "N",
-		  "connections at a time [10000]", 1, 1000000 },
-		{ "max-per-client", CLI_COUNT, &config.client_max, "N",
-		  "of these from one address [no limit]", 1, 1000000 },
-		{ "max-upload", CLI_SIZE, &config.upload_max, "SIZE", "largest PUT [1T]", 1, 0 },
-		{ "cache-files", CLI_COUNT, &config.cache_files, "N",
-		  "files kept open by each worker [4096]", 64, 1000000 },
-		{ "cache-memory", CLI_SIZE, &config.cache_bytes, "SIZE",
-		  "memory for small files, of each worker [64M]", 1 << 20, 0 },
-		{ "cache-file", CLI_SIZE, &config.cache_file_bytes, "SIZE",
-		  "largest file kept in memory [64K]", 0, 16 << 20 },
-		{ "cache-valid", CLI_DURATION, &config.cache_valid_ns, "TIME",
-		  "look at a file again after [1s]", 0, HOUR },
-		{ "header-timeout", CLI_DURATION, &config.header_ns, "TIME",
-		  "a request's head must be there within [10s]", SECOND, HOUR },
-		{ "idle-timeout", CLI_DURATION, &config.idle_ns, "TIME",
-		  "the next request must begin within [60s]", SECOND, HOUR },
-		{ "stall-timeout", CLI_DURATION, &config.stall_ns, "TIME",
-		  "cut peers below 1 KiB/s for so long [30s]", SECOND, HOUR },
-		{ "drain", CLI_DURATION, &config.drain_ns, "TIME",
-		  "finish what is under way within [30s]", 0, HOUR },
-		{ NULL },
-	};
 	const struct cli_command command = {
 		.name = "serve",
 		.summary = "an HTTP server for the files beneath a directory",
@@ -141,7 +143,7 @@ int serve_main(int argc, char **argv)
 	if (first < 0)
 		return code;
 	config.root = argv[first];
-	code = choose_format(format, &config);
+	code = choose_format(log_format, &config);
 	if (code == CLI_DONE)
 		code = check_index(&config);
 	return code == CLI_DONE ? serve_server_run(&config) : code;

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 from service import Service, Tap, area, get, remove
 
@@ -285,6 +286,32 @@ def numbers(tap, sluice, root):
         tap.check("beyond the limit others wait, and idle ones make room", [] if all(answered) else [f"{sum(map(bool, answered))} of 30"])
 
 
+def held_back(tap, sluice, root):
+    whole = bytes(range(256)) * 1024
+    with open(os.path.join(root, "rated.bin"), "wb") as file:
+        file.write(whole)
+    with Service(sluice, root, "--rate", "256K", "--workers", "1") as service:
+        with service.connect() as raw:
+            raw.send(get("/rated.bin") + get("/small.txt") + get("/rated.bin", "Range: bytes=9-100000") +
+                     get("/rated.bin", "Range: bytes=0-9,200000-200009"))
+            began = time.monotonic()
+            answers = [raw.answer() for _ in range(4)]
+            took = time.monotonic() - began
+        tap.check("answers that are held back come whole and in order",
+                  [] if [a.body for a in answers] == [whole, b"small", whole[9:100001], whole] else [str(answers)])
+        # 2.38 seconds' worth, less the last part: a slow machine takes longer, none less.
+        tap.check("and no faster than told", [f"{took} s"] if took < 2.2 else [])
+        gone = [service.connect() for _ in range(3)]
+        for raw in gone:
+            raw.send(get("/rated.bin"))
+            raw.more()
+        gone[0].socket.close()
+        tap.check("others are answered meanwhile", expect(service.ask(get("/small.txt")), 200))
+        service.signal(signal.SIGTERM)
+        tap.check("a drain lets them finish", expect(gone[1].answer(), 200) + expect(gone[2].answer(), 200) +
+                  ([] if service.wait() == 0 and any(line.endswith("ended") for line in service.said) else service.said))
+
+
 def main():
     tap, base = Tap(), area()
     root = os.path.join(base, "root")
@@ -302,6 +329,7 @@ def main():
         users(tap, sluice, base)
         logs(tap, sluice, root, base)
         numbers(tap, sluice, root)
+        held_back(tap, sluice, root)
     finally:
         remove(base)
     tap.done()

@@ -63,7 +63,7 @@ static void send_part(struct serve_conn *conn, struct serve_content *content, ui
 	if (!len)
 		return;
 	if (content->fd >= 0) {
-		serve_conn_send_file(conn, serve_content_get(content), off, len);
+		serve_pace_file(conn, serve_content_get(content), off, len);
 		return;
 	}
 	content->wire->refs++;
@@ -254,7 +254,7 @@ static void answer_part(struct serve_conn *conn, const struct http_request *requ
 		serve_answer_status(conn, request, 416, extra);
 	} else if (nr == 1) {
 		answer_range(conn, request, content, &ranges[0]);
-	} else if (nr > 1 && worth_it(content, ranges, nr)) {
+	} else if (nr > 1 && !conn->worker->config->rate && worth_it(content, ranges, nr)) {
 		answer_ranges(conn, request, content, ranges, nr);
 	} else {
 		answer_whole(conn, request, content);

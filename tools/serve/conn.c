@@ -259,13 +259,18 @@ static size_t take_body(struct serve_conn *conn, const char *data, size_t len)
 
 /* ---- bytes in --------------------------------------------------------------------------- */
 
+static bool is_busy(const struct serve_conn *conn)
+{
+	return conn->busy || conn->pace.holds;
+}
+
 static bool reads(const struct serve_conn *conn)
 {
 	if (conn->closing)
 		return false;
 	if (conn->body == SERVE_BODY_UPLOAD)
 		return true;
-	return !conn->busy && conn->pieces < SERVE_PIECES_MAX && (!conn->last || conn->body);
+	return !is_busy(conn) && conn->pieces < SERVE_PIECES_MAX && (!conn->last || conn->body);
 }
 
 /* As much as can be made sense of now. Return: bytes used. */
@@ -283,7 +288,7 @@ static size_t consume(struct serve_conn *conn, const char *data, size_t len)
 		at += used;
 	}
 	conn->consuming = false;
-	if (conn->last && !conn->body && !conn->busy)
+	if (conn->last && !conn->body && !is_busy(conn))
 		return len; /* nobody will read it */
 	return at;
 }
@@ -398,7 +403,7 @@ static void settle(struct serve_conn *conn)
 	pause_if_full(conn);
 	if (conn->sending) {
 		serve_worker_wait(worker, conn, SERVE_WAIT_PEER);
-	} else if (conn->busy) {
+	} else if (is_busy(conn)) {
 		serve_worker_wait(worker, conn, SERVE_WAIT_DISK);
 	} else if (conn->last && (!conn->body || conn->body == SERVE_BODY_SKIP)) {
 		finish(conn);
@@ -431,6 +436,7 @@ static void on_drained(struct serve_stream *stream, int err)
 		serve_conn_cut(conn);
 		return;
 	}
+	serve_pace_drained(conn);
 	serve_conn_go_on(conn);
 }
 
@@ -449,11 +455,12 @@ static void on_ended(struct serve_stream *stream, int err)
 
 /* ---- beginning and end ------------------------------------------------------------------ */
 
-static void on_closed(struct serve_stream *stream)
+void serve_conn_release(struct serve_conn *conn)
 {
-	struct serve_conn *conn = sl_op_of(stream, struct serve_conn, stream);
 	struct serve_worker *worker = conn->worker;
 
+	if (!conn->closed || sl_op_busy(&conn->pace.timer))
+		return; /* the other of the two comes later */
 	if (conn->counted)
 		server_clients_leave(&worker->server->clients, conn->addr);
 	free(conn->addr);
@@ -461,6 +468,14 @@ static void on_closed(struct serve_stream *stream)
 	conn->next = worker->free_conns;
 	worker->free_conns = conn;
 	serve_worker_conn_ended(worker);
+}
+
+static void on_closed(struct serve_stream *stream)
+{
+	struct serve_conn *conn = sl_op_of(stream, struct serve_conn, stream);
+
+	conn->closed = true;
+	serve_conn_release(conn);
 }
 
 void serve_conn_cut(struct serve_conn *conn)
@@ -475,12 +490,13 @@ void serve_conn_cut(struct serve_conn *conn)
 		conn->task->conn = NULL;
 	conn->task = NULL;
 	conn->upload = NULL;
+	serve_pace_stop(conn);
 	serve_stream_close(&conn->stream);
 }
 
 void serve_conn_drain(struct serve_conn *conn)
 {
-	bool idle = !conn->sending && !conn->busy && !conn->body && !conn->in_len;
+	bool idle = !conn->sending && !is_busy(conn) && !conn->body && !conn->in_len;
 
 	if (conn->admin && !idle)
 		return;

@@ -12,14 +12,15 @@
  *  C1. Answers are queued in the order of the requests: while a task is under way (busy) no further
  *      request is read; its bytes wait in the buffer, and receiving is paused when they are many.
  *  C2. At most SERVE_PIECES_MAX pieces are queued; beyond that no further request is read either.
- *  C3. A connection whose end is sure (last) reads no further request. When all is sent it says so
- *to the peer, reads on for a moment so that the last answer is not lost, and closes. C4. A
- *connection is always in exactly one list of those that wait, until it is closing.
+ *  C3. A connection whose end is sure (last) reads no further request. When all is sent it says
+ *      so to the peer, reads on for a moment so that the last answer is not lost, and closes.
+ *  C4. A connection is always in exactly one list of those that wait, until it is closing.
  */
 #ifndef SLUICE_TOOLS_SERVE_CONN_H
 #define SLUICE_TOOLS_SERVE_CONN_H
 
 #include "tools/serve/chunked.h"
+#include "tools/serve/pace.h"
 #include "tools/serve/worker.h"
 
 #define SERVE_PIECES_MAX   64
@@ -75,6 +76,9 @@ struct serve_conn {
 	uint32_t peer_len; /* 0: not asked for yet */
 	char peer[56];
 	struct sl_sock_addr *addr; /* NULL: not known */
+
+	struct serve_pace pace; /* while it holds nothing is read, as while busy */
+	bool closed;		/* the stream; the timer of the pace may still be on its way */
 };
 
 /* A piece on its way, and what it keeps alive. */
@@ -106,6 +110,9 @@ void serve_conn_send_file(struct serve_conn *conn, struct serve_content *content
 
 /* A task has answered: on to the next request. */
 void serve_conn_go_on(struct serve_conn *conn);
+
+/* The stream or the timer of the pace has ended: after the last of them the memory is free. */
+void serve_conn_release(struct serve_conn *conn);
 
 /* For the log. */
 struct http_text serve_conn_peer(struct serve_conn *conn);
