@@ -5,6 +5,7 @@
 
 #include "tools/commands.h"
 #include "tools/crash/calibrate.h"
+#include "tools/crash/call.h"
 #include "tools/crash/session.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -94,6 +95,8 @@ int crash_main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "calibrate") == 0)
 		return calibrate_main(argc - 1, argv + 1);
+	if (call_is_asked(argc, argv, &code))
+		return code;
 	first = cli_parse(&command, argc, argv, &code);
 	if (first < 0)
 		return code;

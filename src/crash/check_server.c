@@ -9,7 +9,6 @@
  * processes, and then is ended like one that crashed.
  */
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,6 +26,7 @@
 #include <unistd.h>
 
 #include "crash/check.h"
+#include "crash/function.h"
 #include "crash/materialise.h"
 
 #define SOCKET_FD	   3
@@ -35,14 +35,11 @@
 
 extern char **environ;
 
-typedef int check_function(const char *dir, const char *acks);
-
 struct server {
 	const struct checker_opts *opts;
 	int signal_fd; /* a child has ended */
 	int output_fd; /* what the run writes is read here */
 	check_function *function;
-	void *library;
 
 	/* the worker */
 	pid_t worker;
@@ -316,27 +313,16 @@ static void run_shell(struct server *server, struct check_verdict *verdict)
 
 /* ---- a function --------------------------------------------------------------------- */
 
-static int open_library(struct server *server, struct check_verdict *verdict)
+static void load_function(struct server *server, struct check_verdict *verdict)
 {
-	const char *colon = strrchr(server->opts->check_so, ':');
-	char path[4096];
+	int err = check_function_load(server->opts->check_so, &server->function, verdict->output,
+				      CHECK_OUTPUT_MAX);
 
-	if (!colon || (size_t)(colon - server->opts->check_so) >= sizeof(path)) {
-		say(verdict, -EINVAL, server->opts->check_so, "not of the form lib.so:function");
-		return -EINVAL;
-	}
-	memcpy(path, server->opts->check_so, (size_t)(colon - server->opts->check_so));
-	path[colon - server->opts->check_so] = '\0';
-	server->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (server->library)
-		server->function = (check_function *)(uintptr_t)dlsym(server->library, colon + 1);
-	if (!server->function) {
-		const char *why = dlerror();
-
-		say(verdict, -ENOENT, "the checker cannot be loaded", why ? why : "no such symbol");
-		return -ENOENT;
-	}
-	return 0;
+	if (!err)
+		return;
+	verdict->kind = CHECK_BROKEN;
+	verdict->status = err;
+	verdict->output_len = (uint32_t)strlen(verdict->output);
 }
 
 /* A function that calls exit(3): what the client has registered for its end is not ours. */
@@ -542,7 +528,7 @@ void check_serve(const struct checker_opts *opts, int socket_fd)
 	if (server.signal_fd < 0)
 		say(&verdict, -errno, "signalfd", strerror(errno));
 	else if (opts->check_so)
-		open_library(&server, &verdict);
+		load_function(&server, &verdict);
 	reply(&server, &verdict);
 	while (recv(SOCKET_FD, &request, 1, 0) == 1) {
 		verdict = (struct check_verdict){ .kind = CHECK_FINE };

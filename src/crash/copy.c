@@ -8,17 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "crash/base.h"
 #include "crash/copy.h"
+#include "crash/pieces.h"
 #include "sys/clone.h"
 
 #define COPY_MARK      "copy"
 #define FILES_OPEN_MAX 16
-#define PIECE_BYTES    ((size_t)1 << 24)
 
 /* ---- removing ----------------------- */
 
@@ -84,34 +83,6 @@ static void sweep(const char *parent)
 
 /* ---- making ----------------------- */
 
-/* From one piece of data to the next, so that holes stay. */
-static int copy_pieces(int target, int source, uint64_t size)
-{
-	off_t at = 0;
-
-	while ((uint64_t)at < size) {
-		off_t data = lseek(source, at, SEEK_DATA), end;
-
-		if (data < 0 && errno == ENXIO)
-			break;
-		end = data < 0 ? (off_t)size : lseek(source, data, SEEK_HOLE);
-		at = data < 0 ? at : data;
-		if (end < 0 || lseek(target, at, SEEK_SET) < 0)
-			return -errno;
-		while (at < end) {
-			size_t want = (uint64_t)(end - at) < PIECE_BYTES ? (size_t)(end - at) :
-									   PIECE_BYTES;
-			ssize_t n = sendfile(target, source, &at, want);
-
-			if (n < 0)
-				return -errno;
-			if (n == 0)
-				return 0; /* it has become shorter meanwhile */
-		}
-	}
-	return ftruncate(target, (off_t)size) < 0 ? -errno : 0;
-}
-
 static int copy_file(const struct crash_copy *copy, const struct tree_node *node, const char *path)
 {
 	int source = openat(copy->scratch.base_fd, node->base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -125,7 +96,11 @@ static int copy_file(const struct crash_copy *copy, const struct tree_node *node
 	} else {
 		err = sl_sys_clone(target, source);
 		if (err)
-			err = copy_pieces(target, source, node->size);
+			err = pieces_copy(target, source, node->size);
+		if (err == -ESTALE)
+			err = 0; /* it has become shorter meanwhile */
+		if (!err && ftruncate(target, (off_t)node->size) < 0)
+			err = -errno;
 		close(target);
 	}
 	close(source);

@@ -79,13 +79,15 @@ struct crash_explore_opts {
 	uint32_t failing_max; /* failures told in full, the others are counted; 0: 20 */
 
 	bool no_explain; /* failures keep the id they were found by; lost is all that was lost */
-	bool recover;	 /* crash the checker's own recovery too; needs check */
+	bool recover;	 /* crash the checker's own recovery too; with check_so needs recorder */
 	bool mutate;	 /* drop each sync in turn */
 
 	const char *keep;    /* a directory that gets a directory for each failure; or NULL */
 	const char *scratch; /* for states; NULL: a tmpfs with room, else $TMPDIR or /var/tmp */
-	const char *const *ignore;   /* globs of paths that are no part of a state; NULL ends it */
-	const char *const *recorder; /* of recover: argv of the checker instead of sh -c; or NULL */
+	const char *const *ignore; /* globs of paths that are no part of a state; NULL ends it */
+	/* Of recover: argv of what does as the checker would to $SLUICE_STATE, with $SLUICE_ACKS;
+	 * NULL: sh -c with check. */
+	const char *const *recorder;
 
 	/* A few times a second. */
 	void (*progress)(const struct crash_progress *progress, void *ctx);

@@ -18,6 +18,7 @@
 
 #include "base/bits.h"
 #include "crash/materialise.h"
+#include "crash/pieces.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -375,39 +376,11 @@ static uint64_t find_stale(struct place *place, const struct crash_state *state)
 
 /* ---- files -------------------------------------------------------------------------- */
 
-/* Bytes of the directory, as they are. */
-static int copy_base(const struct replay *replay, const struct crash_file *file, int to,
-		     uint64_t off, uint64_t len)
+static int open_base(const struct replay *replay, const struct crash_file *file)
 {
-	int from =
-		openat(replay->base_fd, file->base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-	off_t in = (off_t)off, out = (off_t)off;
-	char buf[65536];
-	int err = from < 0 ? -errno : 0;
+	int fd = openat(replay->base_fd, file->base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
 
-	while (!err && len) {
-		ssize_t res = copy_file_range(from, &in, to, &out, len, 0);
-
-		if (res < 0 && errno != EINTR)
-			break;
-		if (res == 0)
-			len = 0;
-		len -= res > 0 ? (uint64_t)res : 0;
-	}
-	while (!err && len) {
-		ssize_t res = pread(from, buf, len < sizeof(buf) ? len : sizeof(buf), in);
-
-		if (res < 0)
-			err = -errno;
-		if (res <= 0)
-			break;
-		err = write_at(to, buf, (size_t)res, (uint64_t)in);
-		in += res;
-		len -= (uint64_t)res;
-	}
-	if (from >= 0)
-		close(from);
-	return err;
+	return fd < 0 ? -errno : fd;
 }
 
 struct run {
@@ -444,12 +417,37 @@ static int add_to_run(struct run *run, uint64_t idx, const unsigned char *bytes,
 	return err;
 }
 
+static int copy_base_page(const struct replay *replay, const struct crash_file *file, int to,
+			  uint64_t idx, uint64_t size)
+{
+	uint64_t off = idx * MODEL_PAGE_BYTES, len = size - off;
+	int from = open_base(replay, file), err;
+
+	if (from < 0)
+		return from;
+	err = piece_copy(to, from, off, len < MODEL_PAGE_BYTES ? len : MODEL_PAGE_BYTES);
+	close(from);
+	return err;
+}
+
+/* The first len bytes, into a file that is new. */
+static int copy_base(const struct replay *replay, const struct crash_file *file, int to,
+		     uint64_t len)
+{
+	int from = open_base(replay, file), err;
+
+	if (from < 0)
+		return from;
+	err = pieces_copy(to, from, len);
+	close(from);
+	return err;
+}
+
 static int put_page(struct run *run, struct thing *thing, const struct state_entry *entry,
 		    struct view *view, uint64_t idx)
 {
 	const struct crash_file *file = entry->inode->owner;
 	uint64_t hash = view_page_hash(view, entry->inode, entry->size, idx);
-	uint64_t len = entry->size - idx * MODEL_PAGE_BYTES;
 	int err;
 
 	if (thing->pages[idx] == hash)
@@ -459,9 +457,7 @@ static int put_page(struct run *run, struct thing *thing, const struct state_ent
 		return add_to_run(run, idx, view_page(view, entry->inode, entry->size, idx),
 				  entry->size);
 	err = write_run(run, entry->size);
-	return err ? err :
-		     copy_base(view->replay, file, run->fd, idx * MODEL_PAGE_BYTES,
-			       len < MODEL_PAGE_BYTES ? len : MODEL_PAGE_BYTES);
+	return err ? err : copy_base_page(view->replay, file, run->fd, idx, entry->size);
 }
 
 /* All that the directory has of it in one piece, as far as it is still so. */
@@ -478,7 +474,7 @@ static int begin_with_base(struct thing *thing, const struct state_entry *entry,
 		nr += replay_is_base(file, idx);
 	if (nr < 2)
 		return 0;
-	err = copy_base(view->replay, file, fd, 0, size);
+	err = copy_base(view->replay, file, fd, size);
 	for (uint64_t idx = 0; idx < pages; idx++)
 		thing->pages[idx] = replay_is_base(file, idx) ? 1 : UNKNOWN;
 	return err;
@@ -629,7 +625,7 @@ static int copy_still_file(struct place *place, const struct replay *replay,
 
 	if (fd < 0)
 		return fd;
-	err = copy_base(replay, file, fd, 0, file->base_size);
+	err = copy_base(replay, file, fd, file->base_size);
 	if (!err && ftruncate(fd, (off_t)file->base_size))
 		err = -errno;
 	close(fd);

@@ -73,7 +73,7 @@ static int tell_replay_error(struct explorer *explorer, int err)
 	if (err == -EFBIG)
 		return explorer_fail(explorer, err,
 				     "the program's files take more than %llu MiB of memory; "
-				     "give more, or leave files out",
+				     "give more (--memory), or leave files out (--ignore)",
 				     (unsigned long long)(explorer->opts.bytes_max >> 20));
 	if (err == -EILSEQ)
 		return explorer_fail(explorer, err,
@@ -189,39 +189,60 @@ static int offer(struct explorer *explorer, int pass, uint64_t point, uint64_t i
 	return explorer_offer(explorer, &spec);
 }
 
-/* Every candidate, or quota of total of them, evenly spaced: what is due adds up. */
-static bool is_chosen(uint64_t quota, uint64_t total, uint64_t *due)
+/* Every candidate, or quota of total of them, evenly spaced: what is due adds up to one. */
+struct choosing {
+	uint64_t quota, total, due;
+	uint64_t gap; /* how many are passed over before the next */
+};
+
+/* Pairs are many: those between are not looked at. */
+static void choose_next(struct choosing *choosing)
 {
-	if (quota >= total)
-		return true;
-	*due += quota;
-	if (*due < total)
-		return false;
-	*due -= total;
+	uint64_t missing = choosing->total - choosing->due;
+	uint64_t steps = 1;
+
+	if (choosing->quota < choosing->total) {
+		steps = missing / choosing->quota + (missing % choosing->quota != 0);
+		choosing->due += steps * choosing->quota - choosing->total;
+	}
+	choosing->gap = steps - 1;
+}
+
+/* The chosen ones of a point's candidates. False: the budget is used up. */
+static bool run_point(struct explorer *explorer, int pass, uint64_t point,
+		      struct choosing *choosing, int *ret_err)
+{
+	uint64_t nr = candidates(explorer, pass, point), idx = choosing->gap;
+
+	while (idx < nr) {
+		if (!explorer_may_go_on(explorer)) {
+			explorer->result->complete = false;
+			*ret_err = explorer->error;
+			return false;
+		}
+		*ret_err = offer(explorer, pass, point, idx);
+		if (*ret_err)
+			return false;
+		choose_next(choosing);
+		idx += 1 + choosing->gap;
+	}
+	choosing->gap = idx - nr;
 	return true;
 }
 
 static int run_pass(struct explorer *explorer, int pass, uint64_t quota)
 {
-	uint64_t total = 0, due = 0;
+	struct choosing choosing = { .quota = quota ? quota : 1 };
 	int err = 0;
 
 	for (uint64_t point = explorer->first; point <= explorer->last; point++)
-		total += candidates(explorer, pass, point);
-	if (quota < total && pass != CRASH_PAIR && pass != CRASH_RANDOM)
+		choosing.total += candidates(explorer, pass, point);
+	if (quota < choosing.total && pass != CRASH_PAIR && pass != CRASH_RANDOM)
 		explorer->result->complete = false;
-	for (uint64_t point = explorer->first; point <= explorer->last && !err; point++) {
-		uint64_t nr = candidates(explorer, pass, point);
-
-		for (uint64_t i = 0; i < nr && !err; i++) {
-			if (!is_chosen(quota, total, &due))
-				continue;
-			if (!explorer_may_go_on(explorer)) {
-				explorer->result->complete = false;
-				return explorer->error;
-			}
-			err = offer(explorer, pass, point, i);
-		}
+	choose_next(&choosing);
+	for (uint64_t point = explorer->first; point <= explorer->last; point++) {
+		if (!run_point(explorer, pass, point, &choosing, &err))
+			break;
 	}
 	return err;
 }

@@ -18,7 +18,8 @@
  *    FUSE_WRITE_BYTES; each piece of a durable one is durable by itself.
  *  - RWF_DSYNC and O_DSYNC show in the request's flags. The kernel's own sync after such a write
  *    is not recorded; a sync that the program asks for next is.
- *  - msync(2) of a part counts as a sync of the file: FUSE_FSYNC names no range.
+ *  - msync(2) of a part counts as a sync of all that was written by write(2): FUSE_FSYNC names no
+ *    range. Stores to the rest of the mapping are not there yet, and stay unsynced.
  *  - stores to shared memory are whole pages, seen at a sync, a rename or an acknowledgement of
  *    anybody; between two of these, the last ones alone.
  *  - requests that were waiting at once overlap, and a sync among them covers none of the others:

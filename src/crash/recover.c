@@ -298,10 +298,10 @@ int recover_all(struct explorer *explorer)
 	uint32_t nr;
 	int err = 0;
 
-	if (!explorer->opts.check)
+	if (!explorer->opts.check && !explorer->opts.recorder)
 		return explorer_fail(explorer, -EINVAL,
-				     "only a command can be recorded while it recovers, a function "
-				     "cannot");
+				     "a function is recorded while it recovers by a command that "
+				     "calls it: name one");
 	recovery = calloc(1, sizeof(*recovery));
 	specs = calloc(OUTER_MAX, sizeof(*specs));
 	if (!recovery || !specs) {

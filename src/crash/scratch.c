@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crash/pieces.h"
 #include "crash/scratch.h"
 #include "sys/clone.h"
 
 #define CHANCE	     "XXXXXX"
-#define COPY_BYTES   (UINT64_C(1) << 18)
 #define SLACK_BYTES  (UINT64_C(1) << 20) /* as good as full: counting anew each time is dear */
 #define TRIES_MAX    16
 #define OBJECT_FLAGS (O_RDWR | O_CLOEXEC | O_NOFOLLOW)
@@ -279,61 +279,16 @@ int scratch_create(struct scratch *scratch, struct tree_node *node)
 
 /* ---- copying ------------------------------------------------------------------------ */
 
-static int copy_by_hand(int target, int source, uint64_t off, uint64_t len)
-{
-	char *buf = malloc(COPY_BYTES);
-	int err = buf ? 0 : -ENOMEM;
-
-	while (!err && len) {
-		ssize_t n = pread(source, buf, len < COPY_BYTES ? len : COPY_BYTES, (off_t)off);
-
-		if (n <= 0)
-			err = n < 0 ? -errno : -ESTALE;
-		else if (pwrite(target, buf, (size_t)n, (off_t)off) != n)
-			err = errno ? -errno : -ENOSPC;
-		else
-			off += (uint64_t)n, len -= (uint64_t)n;
-	}
-	free(buf);
-	return err;
-}
-
-static int copy_extent(int target, int source, uint64_t off, uint64_t len)
-{
-	while (len) {
-		off_t from = (off_t)off, to = (off_t)off;
-		ssize_t n = copy_file_range(source, &from, target, &to, len, 0);
-
-		if (n <= 0)
-			return copy_by_hand(target, source, off, len);
-		off += (uint64_t)n;
-		len -= (uint64_t)n;
-	}
-	return 0;
-}
-
-/* The bytes below end, hole by hole. */
+/* The bytes below end, without holes. */
 static int copy_bytes(struct scratch *scratch, int target, int source, uint64_t end)
 {
-	uint64_t off = 0;
+	struct piece piece = { 0 };
 	int err = 0;
 
-	while (!err && off < end) {
-		off_t data = lseek(source, (off_t)off, SEEK_DATA), hole;
-
-		if (data < 0 && errno == ENXIO)
-			break;
-		if (data < 0)
-			data = (off_t)off; /* a file system that knows no holes */
-		if ((uint64_t)data >= end)
-			break;
-		hole = lseek(source, data, SEEK_HOLE);
-		if (hole < 0 || (uint64_t)hole > end)
-			hole = (off_t)end;
-		err = scratch_reserve(scratch, (uint64_t)(hole - data));
+	while (!err && piece_next(source, end, &piece)) {
+		err = scratch_reserve(scratch, piece.end - piece.off);
 		if (!err)
-			err = copy_extent(target, source, (uint64_t)data, (uint64_t)(hole - data));
-		off = (uint64_t)hole;
+			err = piece_copy(target, source, piece.off, piece.end - piece.off);
 	}
 	return !err && ftruncate(target, (off_t)end) < 0 ? -errno : err;
 }

@@ -272,6 +272,22 @@ static void do_mmap(void)
 	ack_digest();
 }
 
+/* The page that is synced, and the one that is not. */
+static void do_msync_part(void)
+{
+	int fd = create("map", 0);
+	char *map;
+
+	MUST(!ftruncate(fd, 2 * PAGE));
+	map = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	MUST(map != MAP_FAILED && !close(fd));
+	strcpy(map + PAGE, "outside");
+	strcpy(map, "within");
+	MUST(!msync(map, PAGE, MS_SYNC));
+	ack("synced");
+	ack_digest();
+}
+
 /* ---- several at once -------------------------------------------------------------------- */
 
 struct random_work {
@@ -560,6 +576,7 @@ static const struct {
 	{ "aio", do_aio },
 	{ "uring", do_uring },
 	{ "mmap", do_mmap },
+	{ "msync-part", do_msync_part },
 	{ "threads", do_threads },
 	{ "fork", do_fork },
 	{ "daemon", do_daemon },

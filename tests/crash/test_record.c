@@ -270,6 +270,23 @@ static void stores_to_mapped_memory_are_seen_before_what_follows_them(void **sta
 	recording_end(&recording);
 }
 
+static void a_store_outside_of_what_is_synced_comes_after_the_sync(void **state)
+{
+	struct recording recording;
+	const struct crash_op *op;
+
+	(void)state;
+	recording_begin(&recording, "msync-part");
+	recording_run(&recording);
+	recording_assert_good(&recording);
+	op = recording_find(&recording, CRASH_SYNC, 0);
+	assert_true(written_before(&recording, op, "within", 0));
+	assert_false(written_before(&recording, op, "outside", 4096));
+	op = recording_ack(&recording, "synced");
+	assert_true(written_before(&recording, op, "outside", 4096));
+	recording_end(&recording);
+}
+
 static void a_durable_write_is_one_op_and_no_sync(void **state)
 {
 	struct recording recording;
@@ -735,6 +752,7 @@ int main(int argc, char **argv)
 		TEST(aio_is_seen_and_its_sync_covers_what_had_ended),
 		TEST(uring_is_seen_write_by_write_and_sync_by_sync),
 		TEST(stores_to_mapped_memory_are_seen_before_what_follows_them),
+		TEST(a_store_outside_of_what_is_synced_comes_after_the_sync),
 		TEST(a_durable_write_is_one_op_and_no_sync),
 		TEST(threads_that_race_replay_into_what_they_saw),
 		TEST(children_that_append_are_all_recorded),

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "crash/record.h"
+#include "tools/crash/call.h"
 #include "tools/crash/report.h"
 #include "tools/term.h"
 
@@ -211,6 +213,7 @@ static int explore(struct session *s)
 		.mutate = setting->mutate,
 		.keep = setting->keep,
 		.ignore = setting->ignore.value,
+		.recorder = setting->check_so ? call_argv(setting->check_so) : NULL,
 		.progress = show_progress,
 		.ctx = s,
 		.stop = session_stop(),
@@ -274,19 +277,29 @@ int session_run(const struct crash_setting *setting)
 
 /* -- one state again ----------------------------------------------------------------------- */
 
-/* Checks a state as exploring does, once: 0, or -errno after a signal or an error. */
-static int check_again(const struct crash_setting *setting, const char *dir, const char *acks)
+static int run_command(const char *check, const char *dir, const char *acks)
 {
-	const char *check = setting->command ? setting->command : setting->check;
 	int status;
 
 	if (!freopen(acks, "r", stdin) || setenv("SLUICE_ACKS", acks, 1) < 0 ||
 	    setenv("SLUICE_STATE", dir, 1) < 0 || chdir(dir) < 0)
-		return cli_fail_errno(dir, errno, NULL);
+		return -errno;
 	fflush(stdout);
 	status = system(check);
+	return status < 0 ? -errno : status;
+}
+
+/* Checks a state as exploring does, once, but with this terminal. */
+static int check_again(const struct crash_setting *setting, const char *dir, const char *acks)
+{
+	const char *check = setting->command ? setting->command : setting->check;
+	int status = check ? run_command(check, dir, acks) :
+			     call_apart(setting->check_so, dir, acks);
+
 	if (status < 0)
-		return cli_fail_errno("sh", errno, NULL);
+		return cli_fail_errno(dir, status, NULL);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CLI_USAGE && setting->check_so)
+		return CLI_USAGE; /* it could not be loaded */
 	printf("the checker says: %s\n", status ? "it fails" : "it is fine");
 	return status ? CLI_BAD : CLI_DONE;
 }
@@ -313,7 +326,7 @@ int session_replay(const struct crash_setting *setting)
 	else
 		printf("%s has the state, %s what was acknowledged before it\n", into, acks);
 	dir = code ? NULL : realpath(into, NULL);
-	if (dir && (setting->check || setting->command)) {
+	if (dir && (setting->check || setting->command || setting->check_so)) {
 		char *full = realpath(acks, NULL);
 
 		code = full ? check_again(setting, dir, full) : cli_fail_errno(acks, errno, NULL);

@@ -60,8 +60,6 @@ static int check_company(const struct crash_setting *s)
 		return cli_usage("--trace", "the recording of --from is there already");
 	if (s->from && s->faults_text.nr)
 		return cli_usage("--fault", "happens while COMMAND runs, and --from runs none");
-	if (s->recover && s->check_so)
-		return cli_usage("--recover", "records a command: use --check or --checker");
 	return CLI_DONE;
 }
 
