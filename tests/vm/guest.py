@@ -1,8 +1,8 @@
 """guest.py: one run of a guest: boots a kernel by software emulation, runs one command, tells how it ended.
 
 The guest has three serial lines, each a file here: the kernel's console, the command's output, and the status (that
-it has begun; how it ended). All that a run makes lies in a folder of its own under BUILD/vm and goes with it. At most
-one guest runs at a time per build directory.
+it has begun; how it ended). All that a run makes lies in a folder of its own under BUILD/vm and goes with it. Guests
+of a build directory share half of the processors: the rest wait for their turn.
 """
 import contextlib
 import fcntl
@@ -22,7 +22,7 @@ from kernel import Kernel, Unavailable
 BUSES = ("virtio", "nvme")
 SECTORS = (512, 4096)
 FAILURES = r"read|write|flush(@[0-9]+)?"
-BOOT_SECONDS = 60
+BOOT_SECONDS = 120
 LINES = ("console", "output", "status")
 MACHINE = ["-machine", "q35", "-cpu", "max", "-accel", "tcg,thread=single", "-display", "none",
            "-nodefaults", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
@@ -101,10 +101,23 @@ class Ended:
 
 
 @contextlib.contextmanager
-def one_at_a_time(cache):
-    with open(os.path.join(cache, "lock"), "w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def a_turn(cache):
+    """Waits for a place among the guests: an emulated machine keeps one thread busy, half of the processors have one."""
+    with contextlib.ExitStack() as stack:
+        places = [stack.enter_context(open(os.path.join(cache, f"lock{nr}"), "w", encoding="utf-8"))
+                  for nr in range(max(1, len(os.sched_getaffinity(0)) // 2))]
+        while not any(taken(place) for place in places):
+            time.sleep(0.2)
         yield
+
+
+def taken(place):
+    """Whether the lock of this file could be had."""
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def read(path):
@@ -158,7 +171,7 @@ def end(process):
 class Machine:
     """What is booted; seconds bounds a whole run."""
 
-    def __init__(self, release, disks=(), cpus=1, mebibytes=768, append="", seconds=240):
+    def __init__(self, release, disks=(), cpus=1, mebibytes=768, append="", seconds=900):
         self.release, self.disks, self.cpus, self.mebibytes = release, list(disks), cpus, mebibytes
         self.append, self.seconds = append, seconds
 
@@ -228,7 +241,7 @@ def run(build, machine, job, echo=False):
     cache = os.path.join(build, "vm")
     os.makedirs(cache, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with one_at_a_time(cache), tempfile.TemporaryDirectory(prefix="run-", dir=cache) as folder:
+    with a_turn(cache), tempfile.TemporaryDirectory(prefix="run-", dir=cache) as folder:
         initrd = os.path.join(folder, "initrd")
         shutil.copy(image.base(kernel, cache), initrd)
         with open(initrd, "ab") as file:

@@ -29,7 +29,7 @@ def options(words):
     parser.add_argument("--append", default="", help="more of the kernel's command line")
     parser.add_argument("--memory", type=int, default=768, metavar="MIB")
     parser.add_argument("--cpus", type=int, default=1, metavar="NR", help="they share one thread of this machine")
-    parser.add_argument("--timeout", type=int, default=420, metavar="SECONDS")
+    parser.add_argument("--timeout", type=int, default=900, metavar="SECONDS")
     parser.add_argument("--console", action="store_true", help="show the kernel's console afterwards")
     parser.add_argument("--build", default=os.environ.get("SLUICE_VM_BUILD", os.path.join(TOP, "build")),
                         help="the build directory with peers/kernel-RELEASE in it")
