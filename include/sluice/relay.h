@@ -13,17 +13,19 @@
  *	sent it |          | got some
  *	        +----- holding: send until the other side took all, then read on
  *
- *  1. Backpressure: a direction reads only when all it holds has been sent. A
- *     slow reader stops its own sender, and nobody else: what a direction holds
- *     is one buffer or one pipe, and when its reader stalls while others wait for
- *     one, the bytes move to memory of their own (as many as there are, at most a
- *     buffer's worth).
+ *  1. Backpressure: a direction reads only when all it holds has been sent, and
+ *     into a pipe no more than its reader's socket has room for (64 KiB where that
+ *     is less, or not known). A slow reader stops its own sender, and nobody else:
+ *     what it left in a pipe moves to memory of its own within 10 ms, and what it
+ *     left in a buffer does when buffers are scarce. So a stalled direction holds
+ *     at most 64 KiB, or a buffer's worth where buffers are larger, and no pipe.
  *  2. Half-close: end of file on one side becomes shutdown(2) on the other, after
  *     all bytes before it; the opposite direction goes on.
  *  3. Order is kept and no byte is lost or sent twice, whichever way they go.
  *
- * Memory of a relay: sizeof(struct sl_relay), one buffer or pipe for each
- * direction that has bytes in it, and the kernel's socket buffers.
+ * Memory of a relay: sizeof(struct sl_relay), one buffer or pipe or 64 KiB for each
+ * direction that has bytes in it, and the kernel's socket buffers. A simulated ring
+ * has no pipes: there a relay copies.
  */
 #ifndef SLUICE_RELAY_H
 #define SLUICE_RELAY_H
@@ -128,7 +130,10 @@ SL_EXPORT void sl_relay_pool_stats(const struct sl_relay_pool *pool,
 struct sl_relay_way {
 	/* private: */
 	struct sl_op op;
-	struct sl_splice_ends ends;
+	union {
+		struct sl_splice_ends ends;
+		uint32_t meminfo[6];
+	};
 	struct sl_relay *relay;
 	struct sl_relay_pipe *pipe;
 	struct sl_relay_pipe *mirror_pipe;
@@ -141,6 +146,7 @@ struct sl_relay_way {
 	uint64_t teed;
 	int64_t moved_ns;
 	uint32_t chunk_bytes;
+	uint32_t room;
 	uint8_t state;
 	uint8_t bulk;
 	uint8_t small;

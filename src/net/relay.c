@@ -3,9 +3,11 @@
  * relay.c - one direction of a relay at a time: hear, hand on, and so until the end.
  *
  *	HEAR --bytes--> [MIRROR] --> PUSH --all taken--> HEAR, or when it was bulk:
- *	PIPE_IN --bytes--> [TEE --> TEE_OUT] --> PIPE_OUT --all taken--> PIPE_IN
- *	   |  nothing there: give the pipe back            |
- *	   +--> LULL (wait for bytes) --> PIPE_IN, HEAR    +--not all--> ROOM --> on
+ *	[ASK] --> PIPE_IN --bytes--> [TEE --> TEE_OUT] --> PIPE_OUT --all taken--> PIPE_IN
+ *	   |  nothing there: give the pipe back               |
+ *	   +--> LULL (wait for bytes) --> PIPE_IN, HEAR       +--not all--> ROOM --> on
+ *	ASK --no room: give the pipe back--> ROOM
+ *	ROOM --too long with a pipe--> EMPTY (read it, give it back) --> ROOM
  *	HEAR, PIPE_IN --end of file--> SHUT --> OVER
  *
  * Invariants:
@@ -13,8 +15,11 @@
  *      (waits). So every end is told from a callback, a stop and a drain too.
  *  W2. A direction holds bytes in one place: a buffer, memory of its own (spill),
  *      the caller's (first), or a pipe; it reads only when it holds none.
- *  W3. In HEAR and LULL it holds neither buffer nor pipe.
+ *  W3. In HEAR and LULL, and in ROOM after ASK, it holds neither buffer nor pipe.
  *  W4. A pipe goes back to the pool empty, or is closed.
+ *  W5. A pipe is filled with no more than the target has room for, as far as is
+ *      known; room is what is left of the last answer, for a target only drains.
+ *      The rest is for EMPTY: nobody stalls with a pipe, but for a mirror's.
  */
 #include <poll.h>
 
@@ -24,6 +29,13 @@
 #define CHUNK_MIN 65536
 /* After so many small pieces in a row a direction is no bulk any more. */
 #define SMALL_MAX 2
+/* So long a pipe is kept for a target that has no room. */
+#define PIPE_WAIT_NS 10000000
+
+/* linux/sock_diag.h, which libcs do not bring along: what SO_MEMINFO tells. */
+#define MEMINFO_WMEM_ALLOC  2
+#define MEMINFO_SNDBUF	    3
+#define MEMINFO_WMEM_QUEUED 5
 
 enum relay_state {
 	RELAY_IDLE = 0,
@@ -36,11 +48,13 @@ enum way_state {
 	WAY_MIRROR,
 	WAY_PUSH,
 	WAY_LULL,
+	WAY_ASK,
 	WAY_PIPE_IN,
 	WAY_TEE,
 	WAY_TEE_OUT,
 	WAY_PIPE_OUT,
 	WAY_ROOM,
+	WAY_EMPTY,
 	WAY_SHUT,
 	WAY_OVER,
 };
@@ -125,12 +139,23 @@ static void release(struct sl_relay_way *way)
 	way->at = way->len = 0;
 }
 
+/* Memory of its own for so many bytes; NULL: there is none. */
+static unsigned char *new_spill(struct sl_relay_pool *pool, uint64_t len)
+{
+	unsigned char *memory = net_alloc(pool->ring, len);
+
+	if (memory) {
+		pool_count(pool, spills, 1);
+		pool_count(pool, spilled_bytes, len);
+	}
+	return memory;
+}
+
 /* Moves what is left in the buffer to memory of its own, if there is any. */
 static void spill(struct sl_relay_way *way)
 {
-	struct sl_relay_pool *pool = way->relay->pool;
 	uint64_t left = way->len - way->at;
-	unsigned char *memory = net_alloc(pool->ring, left);
+	unsigned char *memory = new_spill(way->relay->pool, left);
 
 	if (!memory)
 		return;
@@ -139,8 +164,6 @@ static void spill(struct sl_relay_way *way)
 	way->spill = memory;
 	way->at = 0;
 	way->len = left;
-	pool_count(pool, spills, 1);
-	pool_count(pool, spilled_bytes, left);
 }
 
 /* ---- the end ------------------------------------------------------------------------ */
@@ -194,13 +217,25 @@ static bool waits_for_peer(unsigned state)
 	       state == WAY_TEE_OUT;
 }
 
+/* Whether it waits with a pipe that can be emptied. */
+static bool sits_on_pipe(const struct sl_relay_way *way)
+{
+	return way->state == WAY_ROOM && way->piped && way->piped <= CHUNK_MIN && !has_mirror(way);
+}
+
 static void prepare(struct sl_relay_way *way, unsigned state)
 {
 	way->op.flags |= SL_OP_PARK;
 	way->again = 0;
+	way->state = (uint8_t)state;
 	if (waits_for_peer(state))
 		way->op.deadline_ns = silence_ends_ns(way);
-	way->state = (uint8_t)state;
+	if (sits_on_pipe(way)) {
+		int64_t end_ns = sl_ring_now(way->relay->pool->ring) + PIPE_WAIT_NS;
+
+		if (!way->op.deadline_ns || way->op.deadline_ns > end_ns)
+			way->op.deadline_ns = end_ns;
+	}
 }
 
 static int submit(struct sl_relay_way *way, unsigned state)
@@ -253,10 +288,19 @@ static struct sl_op *prepare_splice(struct sl_relay_way *way, int source, int ta
 	return sl_op_splice(&way->op, target, &way->ends, len);
 }
 
+static int ask(struct sl_relay_way *way)
+{
+	sl_op_getsockopt(&way->op, target_of(way), SOL_SOCKET, SO_MEMINFO, way->meminfo,
+			 sizeof(way->meminfo));
+	return submit(way, WAY_ASK);
+}
+
 static int pipe_in(struct sl_relay_way *way)
 {
-	prepare_splice(way, source_of(way), way->pipe->fd[1], way->chunk_bytes)->flags =
-		SL_OP_NOWAIT;
+	uint32_t len = way->room < way->chunk_bytes ? way->room : way->chunk_bytes;
+
+	prepare_splice(way, source_of(way), way->pipe->fd[1], len < CHUNK_MIN ? CHUNK_MIN : len)
+		->flags = SL_OP_NOWAIT;
 	return submit(way, WAY_PIPE_IN);
 }
 
@@ -294,6 +338,12 @@ static int lull(struct sl_relay_way *way)
 	return submit(way, WAY_LULL);
 }
 
+static int wait_for_room(struct sl_relay_way *way)
+{
+	sl_op_poll(&way->op, target_of(way), POLLOUT);
+	return submit(way, WAY_ROOM);
+}
+
 /* The target took less than there is: until it takes more. */
 static int stall(struct sl_relay_way *way)
 {
@@ -301,10 +351,30 @@ static int stall(struct sl_relay_way *way)
 
 	pool_count(pool, stalls, 1);
 	way->chunk_bytes = CHUNK_MIN;
+	way->room = 0;
 	if (way->buf && relay_pool_is_low(pool))
 		spill(way);
-	sl_op_poll(&way->op, target_of(way), POLLOUT);
-	return submit(way, WAY_ROOM);
+	return wait_for_room(way);
+}
+
+/* Reads what is left in the pipe to memory of its own. */
+static int empty(struct sl_relay_way *way)
+{
+	uint64_t done = way->len - way->piped;
+
+	sl_op_read(&way->op, way->pipe->fd[0], way->spill + done, way->piped, SL_OFF_CURRENT);
+	return submit(way, WAY_EMPTY);
+}
+
+/* It has stalled with a pipe for too long: others may need it. */
+static int begin_empty(struct sl_relay_way *way)
+{
+	way->spill = new_spill(way->relay->pool, way->piped);
+	if (!way->spill)
+		return wait_for_room(way);
+	way->at = 0;
+	way->len = way->piped;
+	return empty(way);
 }
 
 static int shut(struct sl_relay_way *way)
@@ -348,7 +418,7 @@ static bool get_pipes(struct sl_relay_way *way)
 static int read_on(struct sl_relay_way *way)
 {
 	if (way->bulk && (way->pipe || (can_splice(way) && get_pipes(way))))
-		return pipe_in(way);
+		return way->room < way->chunk_bytes ? ask(way) : pipe_in(way);
 	return hear(way);
 }
 
@@ -426,6 +496,31 @@ static int teed(struct sl_relay_way *way, int64_t res)
 	return pipe_out(way);
 }
 
+/* What the target may still take is known, but for the heads of its packets. With next to nothing
+ * it waits, and holds nothing meanwhile: where the kernel calls it writable, by a third of its
+ * buffer, waiting would not sleep. */
+static int asked(struct sl_relay_way *way, int64_t res)
+{
+	const uint32_t *info = way->meminfo;
+	bool writable;
+	uint32_t used;
+
+	way->room = 0;
+	if (res < (int64_t)sizeof(way->meminfo))
+		return pipe_in(way);
+	used = info[MEMINFO_WMEM_QUEUED] > info[MEMINFO_WMEM_ALLOC] ? info[MEMINFO_WMEM_QUEUED] :
+								      info[MEMINFO_WMEM_ALLOC];
+	if (used < info[MEMINFO_SNDBUF])
+		way->room = info[MEMINFO_SNDBUF] - used;
+	writable = way->room >= used / 2;
+	way->room -= way->room / 32;
+	if (way->room >= CHUNK_MIN || writable)
+		return pipe_in(way);
+	pool_count(way->relay->pool, stalls, 1);
+	put_pipes(way);
+	return wait_for_room(way);
+}
+
 static int piped_in(struct sl_relay_way *way, int64_t res)
 {
 	struct sl_relay_pool *pool = way->relay->pool;
@@ -435,6 +530,7 @@ static int piped_in(struct sl_relay_way *way, int64_t res)
 	way->piped = (uint64_t)res;
 	way->small = way->piped < pool->buf_bytes ? way->small + 1 : 0;
 	way->bulk = way->small < SMALL_MAX;
+	way->room -= way->piped < way->room ? (uint32_t)way->piped : way->room;
 	if (way->piped == way->chunk_bytes && way->chunk_bytes < pool->pipe_bytes)
 		way->chunk_bytes *= 2;
 	return tee(way);
@@ -462,7 +558,21 @@ static int piped_out(struct sl_relay_way *way, int64_t res)
 
 static int roomy(struct sl_relay_way *way)
 {
-	return way->piped ? pipe_out(way) : push(way);
+	if (way->piped)
+		return pipe_out(way);
+	return way->len ? push(way) : read_on(way);
+}
+
+/* The pipe, or a part of what was in it, is in memory. */
+static int emptied(struct sl_relay_way *way, int64_t res)
+{
+	if (!res)
+		return -EIO;
+	way->piped -= (uint64_t)res;
+	if (way->piped)
+		return empty(way);
+	put_pipes(way);
+	return wait_for_room(way);
 }
 
 static int is_over(struct sl_relay_way *way)
@@ -514,8 +624,12 @@ static bool goes_on(struct sl_relay_way *way, int64_t res, int *ret_err)
 {
 	bool waited = waits_for_peer(way->state);
 
-	if ((res == -ETIMEDOUT && waited && !is_silent(way)) || (res == -ECANCELED && way->again))
+	if (res == -ETIMEDOUT && waited && !is_silent(way))
+		*ret_err = sits_on_pipe(way) ? begin_empty(way) : wait_again(way);
+	else if (res == -ECANCELED && way->again)
 		*ret_err = wait_again(way);
+	else if (way->state == WAY_ASK)
+		*ret_err = asked(way, 0);
 	else if (way->state == WAY_MIRROR || way->state == WAY_TEE_OUT)
 		*ret_err = mirrored(way, res);
 	else if (way->state == WAY_TEE)
@@ -552,6 +666,8 @@ static int go_on(struct sl_relay_way *way, int64_t res)
 		return pushed(way, res);
 	case WAY_LULL:
 		return read_on(way);
+	case WAY_ASK:
+		return asked(way, res);
 	case WAY_PIPE_IN:
 		return piped_in(way, res);
 	case WAY_TEE:
@@ -560,6 +676,8 @@ static int go_on(struct sl_relay_way *way, int64_t res)
 		return piped_out(way, res);
 	case WAY_ROOM:
 		return roomy(way);
+	case WAY_EMPTY:
+		return emptied(way, res);
 	default:
 		return is_over(way);
 	}
@@ -577,6 +695,8 @@ static void take_note(struct sl_relay_way *way, int64_t res)
 		way->piped = (uint64_t)res;
 	} else if (way->state == WAY_TEE) {
 		way->teed = (uint64_t)res;
+	} else if (way->state == WAY_EMPTY) {
+		way->piped -= (uint64_t)res;
 	}
 }
 

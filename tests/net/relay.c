@@ -6,6 +6,7 @@
 struct joint {
 	struct sl_relay relay;
 	unsigned ends;
+	int64_t end_ns;
 	int client, server; /* the far ends */
 };
 
@@ -35,6 +36,7 @@ static void on_end(struct sl_relay *relay)
 	struct joint *joint = sl_op_of(relay, struct joint, relay);
 
 	joint->ends++;
+	joint->end_ns = sl_ring_now(net_ring());
 	assert_int_equal(sl_relay_busy(relay), 0);
 }
 
@@ -371,29 +373,160 @@ void a_slow_reader_stops_its_own_sender_and_nobody_else(void **state)
 	sl_relay_pool_destroy(pool);
 }
 
+static void set_size(int fd, int name, int bytes)
+{
+	struct sl_op op = { 0 };
+
+	sl_op_setsockopt(&op, fd, SOL_SOCKET, name, &bytes, sizeof(bytes));
+	assert_int_equal(net_do(&op), 0);
+}
+
+/* The pattern from off on, as far as it is taken at once; where that is. */
+static uint64_t offer(int fd, uint64_t off)
+{
+	static unsigned char data[32768];
+	struct sl_op op = { 0 };
+	int64_t res;
+
+	do {
+		net_fill(data, sizeof(data), off);
+		res = net_do(sl_op_send(&op, fd, data, sizeof(data), MSG_DONTWAIT));
+		off += res > 0 ? (uint64_t)res : 0;
+	} while (res > 0);
+	assert_int_equal(res, -EAGAIN);
+	return off;
+}
+
+enum {
+	CROWD = 200
+};
+
+/* Sends into each until all of them stall; how much each has taken. */
+static void fill_all(struct joint *crowd, uint64_t *filled)
+{
+	bool moved = true;
+
+	while (moved) {
+		moved = false;
+		for (unsigned i = 0; i < CROWD; i++) {
+			uint64_t before = filled[i];
+
+			filled[i] = offer(crowd[i].client, before);
+			moved |= filled[i] > before;
+		}
+		net_quiesce();
+	}
+}
+
+static void expect_all(struct joint *joint, uint64_t len)
+{
+	static unsigned char data[32768];
+
+	for (uint64_t off = 0; off < len;) {
+		size_t part = len - off < sizeof(data) ? (size_t)(len - off) : sizeof(data);
+
+		assert_int_equal(net_take(joint->server, data, part), part);
+		net_expect(data, part, off);
+		off += part;
+	}
+}
+
+/* Small buffers, so that it takes little; of half of them smaller than what a pipe is filled with
+ * at once, so that something is left in the pipe. */
+static void prepare_crowd(struct joint *crowd, struct sl_relay_pool *pool)
+{
+	for (unsigned i = 0; i < CROWD; i++) {
+		prepare(&crowd[i]);
+		set_size(crowd[i].client, SO_SNDBUF, 65536);
+		set_size(crowd[i].relay.fd[1], SO_SNDBUF, i % 2 ? 32768 : 65536);
+		begin(&crowd[i], pool);
+	}
+}
+
+static void end_crowd(struct joint *crowd)
+{
+	for (unsigned i = 0; i < CROWD; i++)
+		sl_relay_stop(&crowd[i].relay);
+	for (unsigned i = 0; i < CROWD; i++) {
+		UNTIL(crowd[i].ends);
+		assert_int_equal(crowd[i].relay.res, -ECANCELED);
+		net_close(crowd[i].relay.fd[0]);
+		net_close(crowd[i].relay.fd[1]);
+		net_close(crowd[i].client);
+		net_close(crowd[i].server);
+	}
+}
+
+void hundreds_of_stalled_readers_keep_no_pipe(void **state)
+{
+	const struct sl_relay_pool_opts opts = { .pipes_max = 2 };
+	static struct joint crowd[CROWD];
+	uint64_t filled[CROWD] = { 0 }, spliced;
+	struct sl_relay_pool *pool = make_pool(&opts);
+	struct joint joint;
+
+	(void)state;
+	prepare_crowd(crowd, pool);
+	fill_all(crowd, filled);
+	UNTIL(stats_of(pool).pipes_used == 0);
+	assert_true(stats_of(pool).stalls >= CROWD);
+	assert_true(stats_of(pool).spilled_bytes <= (uint64_t)CROWD * 65536);
+	if (can_splice())
+		assert_true(stats_of(pool).spills > 0);
+	spliced = stats_of(pool).spliced_bytes;
+	prepare(&joint);
+	begin(&joint, pool);
+	end_flow(start_flow(joint.client, joint.server, 2000000));
+	if (can_splice())
+		assert_true(stats_of(pool).spliced_bytes > spliced);
+	both_shut(&joint);
+	for (unsigned i = 0; i < CROWD; i++)
+		expect_all(&crowd[i], filled[i]);
+	end_crowd(crowd);
+	assert_int_equal(stats_of(pool).spilled_bytes, 0);
+	assert_int_equal(stats_of(pool).pipes_used, 0);
+	sl_relay_pool_destroy(pool);
+}
+
+/* A byte from the server; on a machine that is slow the relay may have ended before. */
+static void send_byte(struct joint *joint)
+{
+	struct sl_op op = { 0 };
+	int64_t res = 0;
+	char byte;
+
+	net_put(joint->server, "x", 1);
+	while (res != 1 && !joint->ends) {
+		sl_op_recv(&op, joint->client, &byte, 1, 0);
+		op.deadline_ns = sl_ring_clock(net_ring()) + 100 * MS;
+		res = net_do(&op);
+		assert_true(res == 1 || res == -ETIMEDOUT);
+	}
+}
+
 void silence_ends_a_relay_and_bytes_on_either_side_put_it_off(void **state)
 {
 	struct sl_relay_pool *pool = make_pool(NULL);
 	struct joint joint;
-	int64_t begin_ns;
-	char byte;
+	int64_t last_ns = 0;
 
 	(void)state;
 	prepare(&joint);
 	joint.relay.idle_ns = 60 * MS;
-	begin_ns = sl_ring_clock(net_ring());
 	begin(&joint, pool);
 	for (unsigned i = 0; i < 3 && !joint.ends; i++) {
 		int64_t until_ns = sl_ring_clock(net_ring()) + 20 * MS;
 
 		while (sl_ring_clock(net_ring()) < until_ns)
 			sl_ring_run(net_ring(), until_ns);
-		net_put(joint.server, "x", 1);
-		assert_int_equal(net_take(joint.client, &byte, 1), 1);
+		if (joint.ends)
+			break;
+		last_ns = sl_ring_now(net_ring());
+		send_byte(&joint);
 	}
 	finish(&joint);
 	assert_int_equal(joint.relay.res, -ETIMEDOUT);
-	assert_true(sl_ring_clock(net_ring()) - begin_ns >= 60 * MS);
+	assert_true(joint.end_ns - last_ns >= 60 * MS);
 	sl_relay_pool_destroy(pool);
 }
 

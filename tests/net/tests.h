@@ -86,6 +86,7 @@
 	X(the_end_comes_after_all_bytes)                                \
 	X(bytes_that_were_read_before_go_first)                         \
 	X(a_slow_reader_stops_its_own_sender_and_nobody_else)           \
+	X(hundreds_of_stalled_readers_keep_no_pipe)                     \
 	X(silence_ends_a_relay_and_bytes_on_either_side_put_it_off)     \
 	X(a_side_that_never_finishes_has_a_limit_of_its_own)            \
 	X(a_reset_ends_the_relay_and_says_on_which_side)                \
