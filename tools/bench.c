@@ -12,10 +12,10 @@
 #include "tools/bench/clock.h"
 #include "tools/bench/crowd.h"
 #include "tools/bench/mechanisms.h"
-#include "tools/bench/plan.h"
 #include "tools/bench/output.h"
+#include "tools/bench/plan.h"
+#include "tools/bench/place.h"
 #include "tools/bench/runner.h"
-#include "tools/bench/sink.h"
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/term.h"
@@ -187,16 +187,20 @@ static void all_lack(struct field *f, const char *format, const char *cause)
 }
 
 /* Sets up what the contenders share; without it all of them are unavailable. */
-static void open_shared(struct field *f, struct crowd *crowd)
+static void open_shared(struct field *f, struct crowd *crowd, struct place *place)
 {
-	int err = 0;
-
 	if (f->work.kind == WORKLOAD_SEND) {
-		err = sink_open(&f->env.sink);
-		if (err)
-			all_lack(f, "cannot connect over loopback", strerror(-err));
+		place_begin(place);
+		f->env.place = place;
+		if (place->apart)
+			snprintf(f->setting, sizeof(f->setting),
+				 "TCP over loopback; sender on CPU %d, receiver on CPU %d",
+				 place->sender, place->receiver);
+		else
+			snprintf(f->setting, sizeof(f->setting),
+				 "TCP over loopback; sender and receiver share the only CPU");
 	} else if (f->work.kind == WORKLOAD_WATCH) {
-		err = crowd_open(crowd, f->work.watched);
+		int err = crowd_open(crowd, f->work.watched);
 		f->env.crowd = crowd;
 		if (err == -EMFILE)
 			all_lack(f, "the limit on open files is too low", "raise `ulimit -Hn`");
@@ -209,6 +213,7 @@ static int run_field(struct bench *b, size_t idx)
 {
 	struct field *f = &b->report.fields[idx];
 	struct crowd crowd = { 0 };
+	struct place place = { .apart = false };
 	struct runner_opts opts = {
 		.budget_ns = share_of_time(b, idx),
 		.keep_losers = b->plan.full,
@@ -216,15 +221,18 @@ static int run_field(struct bench *b, size_t idx)
 		.progress = show_contender,
 		.ctx = b,
 	};
-	int err;
+	int err = 0;
 
 	f->env.file = plan_needs_file(&b->plan) ? &b->file : NULL;
 	f->env.dir = b->path;
-	open_shared(f, &crowd);
-	err = runner_run(f, &opts);
-	sink_shut(f->env.sink);
+	open_shared(f, &crowd, &place);
+	if (f->work.kind == WORKLOAD_SEND && f->work.block_bytes > b->file_bytes)
+		all_lack(f, "one file is larger than all test data", "give a larger --size");
+	else
+		err = runner_run(f, &opts);
+	place_end(&place);
 	crowd_shut(&crowd);
-	f->env.sink = NULL;
+	f->env.place = NULL;
 	f->env.crowd = NULL;
 	field_score(f, opts.seed);
 	term_progress_end(&b->progress);
@@ -303,12 +311,19 @@ static void list_all(const struct bench *b)
 	for (size_t i = 0; i < b->plan.nr; i++)
 		printf("  %-22s %s\n", b->plan.workloads[i].name, b->plan.workloads[i].title);
 	printf("\ncontenders (--only NAME):\n");
-	for (const struct mechanism *const *m = mechanisms_all(); *m; m++)
-		printf("  %-22s %s\n", (*m)->name, (*m)->about);
+	for (const struct mechanism *const *m = mechanisms_all(); *m; m++) {
+		if (!b->plan.net || (*m)->kind == WORKLOAD_SEND)
+			printf("  %-22s %s\n", (*m)->name, (*m)->about);
+	}
+	if (!b->plan.net)
+		printf("\nfiles to sockets, by file size: sluice bench --net --list\n");
 }
 
 static int check_block(const struct bench *b)
 {
+	if (b->plan.net && b->plan.rw)
+		return cli_fail(CLI_USAGE, "--net", "has no kinds of work to choose from",
+				"leave out --rw");
 	if (b->block_bytes % DATAFILE_SECTOR == 0)
 		return CLI_DONE;
 	return cli_fail(CLI_USAGE, "--bs", "not a multiple of 512 bytes", "try 4K");
@@ -329,7 +344,8 @@ static int make_plan(struct bench *b)
 				"see `sluice bench --list`");
 	if (err)
 		return cli_fail(CLI_USAGE, "--only", "leaves nothing to do",
-				"a file is only read: name a directory to write");
+				b->plan.net ? "see `sluice bench --net --list`" :
+					      "a file is only read: name a directory to write");
 	return CLI_DONE;
 }
 
@@ -392,6 +408,8 @@ int bench_main(int argc, char **argv)
 		.path = ".", .file_bytes = 0, .budget_ns = SECONDS_DEFAULT, .seed = 1, .file.fd = -1
 	};
 	const struct cli_option options[] = {
+		{ "net", CLI_FLAG, &b.plan.net, NULL,
+		  "files to sockets, by file size, and what it costs the sender" },
 		{ "rw", CLI_STRING, &b.plan.rw, "KIND",
 		  "one kind of work: randread, read, randrw, randwrite, write" },
 		{ "bs", CLI_SIZE, &b.block_bytes, "SIZE", "bytes per operation", 512, 16 * MIB },
@@ -425,8 +443,8 @@ int bench_main(int argc, char **argv)
 		.options = options,
 		.notes = "PATH is a directory on the file system to test (.), or a file to read. "
 			 "Test data goes\ninto a file without a name: nothing is left behind.",
-		.example = "  sluice bench .\n  sluice bench --only read-cached,read-direct "
-			   "--html report.html /var/lib\n",
+		.example = "  sluice bench .\n  sluice bench --net\n  sluice bench --only "
+			   "read-cached,read-direct --html report.html /var/lib\n",
 	};
 	int code, first;
 

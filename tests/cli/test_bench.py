@@ -29,7 +29,7 @@ MACHINE_KEYS = {"kernel": str, "cpu": TEXT, "cores": int, "memory_bytes": int, "
 NOISE_KEYS = {"cpu_pressure": OPTIONAL, "io_pressure": OPTIONAL, "steal": OPTIONAL, "seconds": NUMBER}
 DEVICE_KEYS = {"name": TEXT, "scheduler": TEXT, "write_cache": TEXT, "logical_block_bytes": int, "read_ahead_kib": int,
                "rotational": bool}
-WORKLOAD_KEYS = {"name": str, "title": str, "block_bytes": int, "write_percent": int, "best": TEXT, "verdict": str,
+WORKLOAD_KEYS = {"name": str, "title": str, "block_bytes": int, "write_percent": int, "setting": TEXT, "best": TEXT, "verdict": str,
                  "advice": dict, "rounds": int, "rounds_disturbed": int, "block_target_ns": int, "state": str,
                  "cpu_spread": OPTIONAL, "wall_spread": OPTIONAL, "noise": dict, "contenders": list}
 ADVICE_KEYS = {"choose": TEXT, "because": TEXT, "unless": TEXT, "faster": TEXT, "noise": TEXT}
@@ -40,6 +40,8 @@ CONTENDER_KEYS = {"name": str, "mechanism": str, "depth": int, "mode": TEXT, "st
                   "wall_ratio_to_best": (dict, type(None))}
 RAN_KEYS = {"cpu_ns_interval": dict, "wall_ns_per_op": NUMBER, "latency_samples": int, "switches_per_op": NUMBER,
             "ops_per_block": int, "rounds": int, "dropped_early": bool, "cpu_ns_rounds": list, "wall_ns_rounds": list}
+SENT_KEYS = {"copies_evidence": str, "cpu_s_per_gb": NUMBER, "receiver_cpu_ns_per_op": OPTIONAL,
+             "receiver_cpu_s_per_gb": OPTIONAL}
 INTERVAL_KEYS = {"median": NUMBER, "low": NUMBER, "high": NUMBER}
 SMALL = ("--seconds", "1", "--size", "8M")
 
@@ -56,10 +58,16 @@ def members(what, value, keys):
                        if key in value and not isinstance(value[key], kind)]
 
 
-def contender_shape(contender):
+def sends(workload):
+    return workload["name"] == "send" or workload["name"].startswith("net")
+
+
+def contender_shape(workload, contender):
     keys = dict(CONTENDER_KEYS)
     if contender["rank"] is not None:
         keys.update(RAN_KEYS)
+        if sends(workload):
+            keys.update(SENT_KEYS)
         if contender["mode"] == "direct":
             keys["direct_proven"] = bool
     problems = members(contender["name"], contender, keys)
@@ -79,7 +87,7 @@ def shape(run):
         problems += members("advice", workload["advice"], ADVICE_KEYS)
         problems += members("noise", workload["noise"], NOISE_KEYS)
         for contender in workload["contenders"]:
-            problems += contender_shape(contender)
+            problems += contender_shape(workload, contender)
     return problems
 
 
@@ -113,7 +121,7 @@ def documented():
     with open(path, encoding="utf-8") as file:
         text = file.read()
     names = {*RUN_KEYS, *MACHINE_KEYS, *NOISE_KEYS, *DEVICE_KEYS, *WORKLOAD_KEYS, *ADVICE_KEYS, *CONTENDER_KEYS, *RAN_KEYS,
-             *INTERVAL_KEYS, "direct_proven"}
+             *SENT_KEYS, *INTERVAL_KEYS, "direct_proven"}
     return [f"not in docs/json/bench.md: {name}" for name in names if f"`{name}`" not in text]
 
 
@@ -265,6 +273,9 @@ def save_and_compare(tap, sluice, directory):
 def refusals(tap, sluice, directory):
     cases = [
         (["--nonsense"], 2, "unknown"),
+        (["--net", "--rw", "read"], 2, "--net"),
+        (["--net", "--only", "read-cached"], 2, "leaves nothing to do"),
+        (["--net", "--bs", "32M"], 2, "--bs"),
         (["--only", "nonsense"], 2, "neither a workload nor a contender"),
         (["--rw", "sideways"], 2, "neither a workload nor a contender"),
         (["--qd", "0"], 2, "depths"),

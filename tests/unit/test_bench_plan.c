@@ -118,6 +118,41 @@ static void the_block_size_is_in_the_title(void **state)
 	assert_string_equal(plan_bytes(1ull << 30, buf), "1 GiB");
 }
 
+static void net_means_files_to_sockets_by_size(void **state)
+{
+	struct plan p = { .net = true }, given = { .net = true, .block_bytes = 48 << 10 };
+	struct plan named = { .only = "net-16K,sendfile" },
+		    other = { .net = true, .only = "append" };
+	const char *word = NULL;
+
+	(void)state;
+	assert_int_equal(plan_make(&p, &word), 0);
+	assert_int_equal(p.nr, 6);
+	assert_string_equal(p.workloads[0].name, "net-1K");
+	assert_string_equal(p.workloads[5].title,
+			    "files of 4 MiB that are not cached to a TCP socket");
+	assert_true(wants(&p, &mechanism_sendfile_ktls));
+	assert_int_equal(plan_make(&given, &word), 0);
+	assert_int_equal(given.nr, 2);
+	assert_string_equal(given.workloads[0].title, "cached files of 48 KiB to a TCP socket");
+	assert_int_equal(plan_make(&named, &word), 0);
+	assert_int_equal(named.nr, 1);
+	assert_int_equal(named.workloads[0].block_bytes, 16 << 10);
+	assert_int_equal(plan_make(&other, &word), -ENODATA);
+}
+
+static void who_says_nothing_new_sits_out(void **state)
+{
+	struct plan p = made(NULL, "send"), full = { .only = "send", .full = true };
+	const char *word = NULL;
+
+	(void)state;
+	assert_true(wants(&p, &mechanism_uring_send_fixed));
+	assert_false(wants(&p, &mechanism_uring_send));
+	assert_int_equal(plan_make(&full, &word), 0);
+	assert_true(wants(&full, &mechanism_uring_send));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +163,8 @@ int main(void)
 		TEST(a_file_of_the_users_is_never_written),
 		TEST(depths_are_one_to_a_hundred_and_twenty_eight),
 		TEST(the_block_size_is_in_the_title),
+		TEST(net_means_files_to_sockets_by_size),
+		TEST(who_says_nothing_new_sits_out),
 	};
 
 	return RUN_TESTS(tests);

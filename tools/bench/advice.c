@@ -44,6 +44,17 @@ const char *advice_count(double v, char *buf)
 	return buf;
 }
 
+const char *advice_per_gb(double ns, uint64_t bytes, char *buf)
+{
+	double v = ns / (double)bytes;
+
+	if (isnan(v))
+		strcpy(buf, "-");
+	else
+		snprintf(buf, 24, "%.*f", v < 0.9995 ? 3 : digits_after_point(v), v);
+	return buf;
+}
+
 /* At most five columns, so that three of them fit a column of the table. */
 static const char *factor(double v, char *buf)
 {
@@ -68,6 +79,12 @@ static const char *ratio_words(const struct stats_interval *r, char *buf, size_t
 	return advice_ratio(r, "×", buf, size);
 }
 
+/* Whether a contender is simpler than the recommended one, which then was chosen for its speed. */
+static bool is_simpler(const struct field *f, size_t idx)
+{
+	return f->contenders[idx].mech->simplicity < f->contenders[f->best].mech->simplicity;
+}
+
 const char *advice_reason(const struct field *f, size_t idx, char *buf, size_t size)
 {
 	const struct contender *c = &f->contenders[idx];
@@ -85,11 +102,12 @@ const char *advice_reason(const struct field *f, size_t idx, char *buf, size_t s
 		snprintf(buf, size, "takes %s the CPU; %s",
 			 ratio_words(&s->ratio, ratio, sizeof(ratio)), c->mech->why);
 	else if (s->verdict == STATS_TIE)
-		snprintf(buf, size, "a tie on CPU, %s; %s",
+		snprintf(buf, size, "ties on CPU, %s; %s",
 			 ratio_words(&s->ratio, ratio, sizeof(ratio)), c->mech->why);
 	else if (s->verdict == STATS_FASTER)
-		snprintf(buf, size, "takes a little less CPU, %s, but is harder to use",
-			 ratio_words(&s->ratio, ratio, sizeof(ratio)));
+		snprintf(buf, size, "takes a little less CPU, %s, but %s",
+			 ratio_words(&s->ratio, ratio, sizeof(ratio)),
+			 is_simpler(f, idx) ? "more time" : "is harder to use");
 	else
 		snprintf(buf, size, "cannot be told apart here, %s of the CPU",
 			 ratio_words(&s->ratio, ratio, sizeof(ratio)));
@@ -124,6 +142,10 @@ static const struct standing standings[] = {
 	[STATS_INCONCLUSIVE] = { "; but it could not be told apart from ", ", ", " the CPU" },
 };
 
+/* Of those that take about as little CPU it is the one that takes less time. */
+static const struct standing chosen_for_speed = { "; it takes less time than ", ", which takes ",
+						  " the CPU" };
+
 static void say_because(const struct field *f, struct advice *a)
 {
 	const struct contender *c = &f->contenders[f->best];
@@ -138,6 +160,8 @@ static void say_because(const struct field *f, struct advice *a)
 	}
 	ratio_words(&f->scores[next].ratio, ratio, sizeof(ratio));
 	stand = &standings[f->scores[next].verdict];
+	if (f->scores[next].verdict == STATS_FASTER && is_simpler(f, (size_t)next))
+		stand = &chosen_for_speed;
 	snprintf(a->because, sizeof(a->because), "%s%s%s%s%s%s", c->mech->why, stand->before,
 		 f->contenders[next].name, stand->between, ratio, stand->after);
 }

@@ -57,6 +57,16 @@ const char *advice_duration(double ns, char *buf);
 const char *advice_count(double v, char *buf);
 
 /**
+ * advice_per_gb - "0.098", "5.31", "12.4": CPU seconds for each 10^9 bytes; "-" for NaN.
+ * @ns: CPU time of an operation.
+ * @bytes: that it moved.
+ * @buf: at least 24 bytes; written.
+ *
+ * Return: @buf.
+ */
+const char *advice_per_gb(double ns, uint64_t bytes, char *buf);
+
+/**
  * advice_ratio - "1.02 [0.98-1.05]", "57.1 [49.9-105]": three digits each.
  * @r: borrowed.
  * @sign: what follows the median, "" or "×".

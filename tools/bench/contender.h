@@ -33,6 +33,14 @@ enum contender_status {
 	CONTENDER_UNAVAILABLE,
 };
 
+/* How the number of copies is known. */
+enum contender_evidence {
+	COPIES_REASONED, /* by what the calls are defined to do */
+	COPIES_SEEN,	 /* the file was changed while its bytes were under way: proof.h */
+	COPIES_REPORTED, /* by the kernel, of zero-copy sends */
+	COPIES_COUNTED,	 /* by the contender, of each way it took */
+};
+
 /* How a mechanism reaches the data; a workload asks for some of them. */
 enum mechanism_mode {
 	MODE_BUFFERED = 1,
@@ -88,6 +96,8 @@ struct mechanism {
  * @calls: system calls made in the current block; @calls_unknown where a library hides them.
  * @wrong: blocks that did not hold what the file holds.
  * @unproven: nothing contradicts that it was direct, but nothing here could prove it.
+ * @sink: its own connection, for WORKLOAD_SEND.
+ * @evidence: where @copies comes from.
  * @stride: every stride-th operation is timed.
  * @block_ops: operations per block, found by calibration.
  * @turn_ns: wall time of its latest block with all that surrounds it.
@@ -115,6 +125,8 @@ struct contender {
 	bool calls_unknown;
 	uint64_t wrong;
 	bool unproven;
+	struct sink *sink;
+	enum contender_evidence evidence;
 	struct latency *latency;
 	uint32_t stride, stride_left;
 	uint64_t started_ns[CONTENDER_DEPTH_MAX];

@@ -22,6 +22,7 @@
  * @verdict: on @ratio.
  * @p50_ns, @p99_ns, @p999_ns: NaN with too few samples.
  * @cache_bytes: median growth of the page cache over a block; NaN where nothing tells.
+ * @receiver_ns: CPU time of the receiver per operation; NaN where there is none.
  */
 struct score {
 	unsigned rank;
@@ -31,6 +32,7 @@ struct score {
 	double p50_ns, p99_ns, p999_ns;
 	double calls, switches;
 	double cache_bytes;
+	double receiver_ns;
 };
 
 enum field_noise {
@@ -47,6 +49,7 @@ enum field_noise {
  * @rounds: rounds measured; @disturbed marks those thrown away for all.
  * @best: index of the recommended contender, or -1.
  * @verdict: of the recommended one on the field: faster, tie or inconclusive.
+ * @setting: how it was set up beyond the usual; "" for nothing to say.
  */
 struct field {
 	struct workload work;
@@ -65,6 +68,7 @@ struct field {
 	double cpu_spread, wall_spread;
 	int best;
 	enum stats_verdict verdict;
+	char setting[128];
 };
 
 /**

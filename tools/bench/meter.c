@@ -33,11 +33,9 @@ static void settle_threads(void)
 		closedir(dir);
 }
 
-static uint64_t cpu_now_ns(const struct meter *m)
+static uint64_t excluded_now_ns(const struct meter *m)
 {
-	uint64_t all = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
-
-	return m->has_excluded ? all - clock_read_ns(m->excluded) : all;
+	return m->has_excluded ? clock_read_ns(m->excluded) : 0;
 }
 
 void meter_start(struct meter *m)
@@ -49,7 +47,8 @@ void meter_start(struct meter *m)
 	m->voluntary = (uint64_t)usage.ru_nvcsw;
 	m->involuntary = (uint64_t)usage.ru_nivcsw;
 	m->wall_ns = clock_now_ns();
-	m->cpu_ns = cpu_now_ns(m);
+	m->cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+	m->excluded_ns = excluded_now_ns(m);
 }
 
 void meter_stop(struct meter *m)
@@ -60,7 +59,9 @@ void meter_stop(struct meter *m)
 	m->wall_ns = clock_now_ns() - m->wall_ns;
 	settle_threads();
 	own_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - own_ns;
-	m->cpu_ns = cpu_now_ns(m) - m->cpu_ns - own_ns;
+	m->cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) - m->cpu_ns - own_ns;
+	m->excluded_ns = excluded_now_ns(m) - m->excluded_ns;
+	m->cpu_ns -= m->excluded_ns < m->cpu_ns ? m->excluded_ns : m->cpu_ns;
 	getrusage(RUSAGE_SELF, &usage);
 	m->voluntary = (uint64_t)usage.ru_nvcsw - m->voluntary;
 	m->involuntary = (uint64_t)usage.ru_nivcsw - m->involuntary;

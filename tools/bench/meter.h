@@ -12,6 +12,7 @@
  * @cpu_ns: CPU time per operation of all threads of the process: worker threads of glibc and of
  *          io_uring and its submission thread are among them; NaN where the contender did not run.
  * @wall_ns: wall time per operation; NaN likewise.
+ * @receiver_ns: CPU time of the excluded thread per operation; NaN where there is none.
  * @calls: system calls per operation.
  * @switches: voluntary and involuntary context switches per operation.
  * @cache_bytes: growth of the file's part of the page cache over the block.
@@ -20,6 +21,7 @@
 struct meter_cell {
 	double cpu_ns;
 	double wall_ns;
+	double receiver_ns;
 	double calls;
 	double switches;
 	int64_t cache_bytes;
@@ -29,13 +31,14 @@ struct meter_cell {
 /**
  * struct meter - a measurement in progress.
  *
- * @excluded: clock of a thread whose CPU is not the contender's (the receiver of a socket).
+ * @excluded: clock of a thread whose CPU is not the contender's (the receiver of a socket); it is
+ *            counted by itself.
  */
 struct meter {
 	clockid_t excluded;
 	bool has_excluded;
 	/* private: */
-	uint64_t wall_ns, cpu_ns, voluntary, involuntary, read_bytes;
+	uint64_t wall_ns, cpu_ns, excluded_ns, voluntary, involuntary;
 };
 
 /**

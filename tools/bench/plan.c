@@ -12,8 +12,11 @@
 #define MODES_ALL (MODE_BUFFERED | MODE_DIRECT | MODE_DONTCACHE)
 
 /*
- * @rw: the words of --rw that choose it.
- * @sits_out: mechanisms that say nothing new here; they take part with --full.
+ * @rw: the words of --rw that choose it, separated by blanks.
+ * @sits_out: mechanisms that say nothing new here, separated by commas; they take part with
+ *            --full.
+ * @net: it belongs to --net.
+ * @size: of --net: takes part where --bs says a size, as NET_GIVEN; or where it does not.
  */
 struct template
 {
@@ -21,7 +24,24 @@ struct template
 	const char *rw;
 	const char *sits_out;
 	bool writes;
+	bool net;
+	enum {
+		NET_ANY,
+		NET_GIVEN,
+		NET_OWN
+	} size;
 };
+
+#define FILES_TO_SOCKET(NAME, BYTES, SIZE)                       \
+	{                                                        \
+		{ .name = NAME,                                  \
+		  .title = "cached files of %s to a TCP socket", \
+		  .kind = WORKLOAD_SEND,                         \
+		  .cache = CACHE_WARM,                           \
+		  .block_bytes = BYTES,                          \
+		  .sequential = true },                          \
+			"", "", false, true, SIZE                \
+	}
 
 static const struct template templates[] = {
 	{ { .name = "read-cached",
@@ -50,7 +70,7 @@ static const struct template templates[] = {
 	    .block_bytes = 128 * 1024,
 	    .sequential = true },
 	  "read",
-	  "preadv posix-aio",
+	  "preadv,posix-aio",
 	  false },
 	{ { .name = "append",
 	    .title = "small durable appends, %s each",
@@ -67,7 +87,7 @@ static const struct template templates[] = {
 	    .block_bytes = 4096,
 	    .write_percent = 30 },
 	  "randrw rw",
-	  "read preadv posix-aio",
+	  "read,preadv,posix-aio",
 	  true },
 	{ { .name = "write-random",
 	    .title = "random %s writes, made durable",
@@ -77,7 +97,7 @@ static const struct template templates[] = {
 	    .block_bytes = 4096,
 	    .write_percent = 100 },
 	  "randwrite",
-	  "read preadv posix-aio",
+	  "read,preadv,posix-aio",
 	  true },
 	{ { .name = "send",
 	    .title = "cached file to a TCP socket, %s at a time",
@@ -86,7 +106,7 @@ static const struct template templates[] = {
 	    .block_bytes = 64 * 1024,
 	    .sequential = true },
 	  "",
-	  "",
+	  "io_uring send,io_uring send_zc,sendfile+kTLS",
 	  false },
 	{ { .name = "idle-10",
 	    .title = "10 idle descriptors, one ready at a time",
@@ -120,6 +140,23 @@ static const struct template templates[] = {
 	  "",
 	  "",
 	  true },
+	FILES_TO_SOCKET("net", 64 << 10, NET_GIVEN),
+	FILES_TO_SOCKET("net-1K", 1 << 10, NET_OWN),
+	FILES_TO_SOCKET("net-16K", 16 << 10, NET_OWN),
+	FILES_TO_SOCKET("net-256K", 256 << 10, NET_OWN),
+	FILES_TO_SOCKET("net-1M", 1 << 20, NET_OWN),
+	FILES_TO_SOCKET("net-16M", 16 << 20, NET_OWN),
+	{ { .name = "net-cold",
+	    .title = "files of %s that are not cached to a TCP socket",
+	    .kind = WORKLOAD_SEND,
+	    .cache = CACHE_COLD,
+	    .block_bytes = 4 << 20,
+	    .sequential = true },
+	  "",
+	  "",
+	  false,
+	  true,
+	  NET_ANY },
 };
 
 #define TEMPLATES (sizeof(templates) / sizeof(*templates))
@@ -234,9 +271,13 @@ static bool takes(const struct plan *p, const struct template *t)
 		return false;
 	if (p->rw)
 		return any_word(t->rw, " ", equals, p->rw);
+	if (p->net && !t->net)
+		return false;
 	if (p->only && any_word(p->only, ",", names_workload, NULL))
 		return any_word(p->only, ",", matches, t->work.name);
-	return strcmp(t->rw, "randwrite") != 0;
+	if (t->size == (p->block_bytes ? NET_OWN : NET_GIVEN))
+		return false;
+	return t->net == p->net && strcmp(t->rw, "randwrite") != 0;
 }
 
 static void add(struct plan *p, const struct template *t)
@@ -285,7 +326,7 @@ bool plan_wants(const struct plan *p, const struct contender *c)
 {
 	if (p->only && any_word(p->only, ",", is_contender_word, NULL))
 		return any_word(p->only, ",", is_contender_word, c->mech->name);
-	return p->full || !any_word(template_of(c->work)->sits_out, " ", equals, c->mech->name);
+	return p->full || !any_word(template_of(c->work)->sits_out, ",", equals, c->mech->name);
 }
 
 bool plan_needs_file(const struct plan *p)

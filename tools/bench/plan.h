@@ -4,7 +4,7 @@
 
 #include "contender.h"
 
-#define PLAN_WORKLOADS_MAX 16
+#define PLAN_WORKLOADS_MAX 24
 #define PLAN_DEPTHS_MAX	   8
 
 /**
@@ -12,13 +12,15 @@
  *
  * @rw: fio's words: randread, read, randrw, rw, randwrite, write; NULL for all workloads.
  * @only: names of workloads and contenders, separated by commas, * matches; NULL for all.
- * @block_bytes: instead of each workload's own; 0 for those.
+ * @net: files to sockets, by file size, and nothing else.
+ * @block_bytes: instead of each workload's own; 0 for those. With @net it is the one file size.
  * @read_only: the user's file is read: nothing that writes.
  * @full: every depth and every mechanism everywhere.
  */
 struct plan {
 	const char *rw;
 	const char *only;
+	bool net;
 	uint32_t block_bytes;
 	bool read_only;
 	bool full;
@@ -41,7 +43,7 @@ int plan_depths(struct plan *p, const char *text);
 /**
  * plan_make - choose the workloads.
  * @p: its wishes are set.
- * @ret_word: the word nobody knows, borrowed from @only or @rw; untouched on success.
+ * @ret_word: the word nobody knows, borrowed from @only or @rw; untouched else.
  *
  * Return: 0; -EINVAL: an unknown word; -ENODATA: the wishes leave nothing to do.
  */

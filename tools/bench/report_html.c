@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "advice.h"
+#include "mechanisms.h"
 #include "report.h"
 #include "svg.h"
 
 /* More lines than this in one chart cannot be told apart. */
 #define LINES_MAX 8
+/* Those of one size each are worth a look all the same; hues come twice, dashed. */
+#define SIZE_LINES_MAX 16
 
 /* Light, or dark where the reader's system is; text keeps a contrast of 4.5:1 in both. */
 static const char style[] =
@@ -40,7 +43,8 @@ static const char style[] =
 	"svg .mid{text-anchor:middle}svg .end{text-anchor:end}svg .strong{font-weight:600;"
 	"fill:var(--best)}.grid{stroke:var(--rule);fill:none}.whisker{stroke:var(--fg);fill:none;"
 	"stroke-width:1.5}.dot{fill:var(--k1)}.dot.best{fill:var(--best)}"
-	".line{fill:none;stroke:currentColor;stroke-width:2}.point{fill:currentColor}"
+	".line{fill:none;stroke:currentColor;stroke-width:2}.again{stroke-dasharray:6 4}"
+	".point{fill:currentColor}"
 	".legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.3rem 0 0;"
 	"padding:0;font-size:.8rem}.swatch{display:inline-block;width:.8em;height:.8em;"
 	"margin-right:.4em;background:currentColor}\n"
@@ -107,6 +111,12 @@ static void ranked_row(FILE *out, const struct field *f, size_t idx)
 	element(out, "td", NULL, isnan(s->calls) ? "?" : buf);
 	snprintf(buf, sizeof(buf), "%.1f", c->copies);
 	element(out, "td", NULL, buf);
+	if (f->work.kind == WORKLOAD_SEND) {
+		uint64_t bytes = f->work.block_bytes;
+
+		element(out, "td", NULL, advice_per_gb(s->cpu_ns.median, bytes, buf));
+		element(out, "td", NULL, advice_per_gb(s->receiver_ns, bytes, buf));
+	}
 	element(out, "td", "say", advice_reason(f, idx, reason, sizeof(reason)));
 	fputs("</tr>\n", out);
 }
@@ -122,7 +132,7 @@ static void unranked_row(FILE *out, const struct field *f, size_t idx)
 		c->status == CONTENDER_RAN  ? "no rank" :
 		c->status == CONTENDER_VOID ? "void" :
 					      "cannot run");
-	fputs("<td colspan=\"8\" class=\"say\">", out);
+	fprintf(out, "<td colspan=\"%d\" class=\"say\">", f->work.kind == WORKLOAD_SEND ? 10 : 8);
 	svg_text(out, advice_reason(f, idx, reason, sizeof(reason)));
 	fputs("</td></tr>\n", out);
 }
@@ -131,9 +141,11 @@ static void table(FILE *out, const struct field *f)
 {
 	fputs("<div class=\"wide\"><table><thead><tr><th>contender</th><th>CPU/op</th>"
 	      "<th>CPU against best</th><th>ops/s</th><th>p50</th><th>p99</th><th>p99.9</th>"
-	      "<th>calls/op</th><th>copies</th><th class=\"say\">in a sentence</th></tr></thead>"
-	      "<tbody>\n",
+	      "<th>calls/op</th><th>copies</th>",
 	      out);
+	if (f->work.kind == WORKLOAD_SEND)
+		fputs("<th>CPU s/GB</th><th>receiver s/GB</th>", out);
+	fputs("<th class=\"say\">in a sentence</th></tr></thead><tbody>\n", out);
 	for (size_t i = 0; i < f->nr; i++) {
 		if (f->scores[f->order[i]].rank)
 			ranked_row(out, f, f->order[i]);
@@ -259,6 +271,54 @@ static void percentile_chart(FILE *out, const struct field *f)
 
 /* -- the page ------------------------------------------------------------------------------ */
 
+static size_t line_of_sizes(struct svg_line *line, const struct report *r,
+			    const struct mechanism *mech)
+{
+	line->name = mech->name;
+	line->nr = 0;
+	for (size_t i = 0; i < r->nr && line->nr < 16; i++) {
+		const struct field *f = &r->fields[i];
+
+		for (size_t k = 0; k < f->nr; k++) {
+			double bytes = f->work.block_bytes;
+
+			if (f->contenders[k].mech == mech && f->scores[k].rank &&
+			    f->work.cache == CACHE_WARM)
+				line->point[line->nr++] = (struct svg_point){
+					.x = bytes, .y = f->scores[k].cpu_ns.median / bytes * 1e6
+				};
+		}
+	}
+	return line->nr;
+}
+
+/* Files to sockets: what a byte costs, against the size of the files. */
+static void sizes_chart(FILE *out, const struct report *r)
+{
+	struct svg_line lines[SIZE_LINES_MAX];
+	const struct svg_frame frame = {
+		.title = "CPU time of the sender per MB, by file size",
+		.about = "One line for each way of sending a cached file; lower is better.",
+		.x_label = "file size, logarithmic",
+		.y_label = "CPU per MB, logarithmic",
+		.x_unit = SVG_BYTES,
+		.y_unit = SVG_DURATION,
+	};
+	size_t nr = 0, longest = 0;
+
+	for (const struct mechanism *const *m = mechanisms_all(); *m && nr < SIZE_LINES_MAX; m++) {
+		size_t points = (*m)->kind == WORKLOAD_SEND ? line_of_sizes(&lines[nr], r, *m) : 0;
+
+		nr += points > 0;
+		longest = points > longest ? points : longest;
+	}
+	if (longest < 2)
+		return;
+	fputs("<h2>By file size</h2>\n<div class=\"charts\">\n", out);
+	svg_lines(out, &frame, lines, nr);
+	fputs("</div>\n", out);
+}
+
 static void section(FILE *out, const struct field *f)
 {
 	char line[96];
@@ -269,6 +329,8 @@ static void section(FILE *out, const struct field *f)
 	snprintf(line, sizeof(line), "%s · %zu rounds, blocks of %.0f ms", f->work.name, f->rounds,
 		 (double)f->block_ns / 1e6);
 	element(out, "div", "dim", line);
+	if (*f->setting)
+		element(out, "div", "dim", f->setting);
 	advice_box(out, f);
 	if (f->best >= 0) {
 		fputs("<div class=\"charts\">\n", out);
@@ -330,6 +392,7 @@ int bench_report_html(FILE *out, const struct report *r)
 	fputs("</style></head>\n<body>\n", out);
 	heading(out, r);
 	summary(out, r);
+	sizes_chart(out, r);
 	for (size_t i = 0; i < r->nr; i++)
 		section(out, &r->fields[i]);
 	fputs("</body></html>\n", out);

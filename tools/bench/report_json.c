@@ -98,6 +98,31 @@ static const char *mode_word(const struct contender *c)
 					   "buffered";
 }
 
+/* How the number of copies is known. */
+static const char *evidence_word(enum contender_evidence evidence)
+{
+	static const char *const words[] = {
+		[COPIES_REASONED] = "reasoned",
+		[COPIES_SEEN] = "seen",
+		[COPIES_REPORTED] = "reported",
+		[COPIES_COUNTED] = "counted",
+	};
+
+	return words[evidence];
+}
+
+/* What only those have that send something to somebody. */
+static void sent(struct json_writer *j, const struct field *f, size_t idx)
+{
+	const struct score *s = &f->scores[idx];
+	double bytes = f->work.block_bytes;
+
+	json_string(j, "copies_evidence", evidence_word(f->contenders[idx].evidence));
+	rounded(j, "cpu_s_per_gb", s->cpu_ns.median / bytes, 1e6);
+	rounded(j, "receiver_cpu_ns_per_op", s->receiver_ns, 10);
+	rounded(j, "receiver_cpu_s_per_gb", s->receiver_ns / bytes, 1e6);
+}
+
 static void measured(struct json_writer *j, const struct field *f, size_t idx)
 {
 	const struct contender *c = &f->contenders[idx];
@@ -124,6 +149,8 @@ static void measured(struct json_writer *j, const struct field *f, size_t idx)
 	json_bool(j, "dropped_early", c->dropped);
 	if (c->work->kind == WORKLOAD_BLOCKS && c->mode == MODE_DIRECT)
 		json_bool(j, "direct_proven", !c->unproven);
+	if (c->work->kind == WORKLOAD_SEND)
+		sent(j, f, idx);
 	series(j, "cpu_ns_rounds", f, idx, false);
 	series(j, "wall_ns_rounds", f, idx, true);
 }
@@ -194,6 +221,7 @@ static void workload(struct json_writer *j, const struct field *f)
 	json_string(j, "title", f->work.title);
 	json_uint(j, "block_bytes", f->work.block_bytes);
 	json_uint(j, "write_percent", f->work.write_percent);
+	text(j, "setting", f->setting);
 	json_string(j, "best", f->best >= 0 ? f->contenders[f->best].name : NULL);
 	json_string(j, "verdict", f->best >= 0 ? stats_verdict_word(f->verdict) : "none");
 	recommendation(j, f);

@@ -1,9 +1,9 @@
 /*
  * runner.c: the method.
  *
- *  1. Every contender is opened, then calibrated: its operations per block are raised until a
- *     block takes the target time (20-50 ms; down to 4 ms when the time given is short).
- *     Calibration warms it up as well.
+ *  1. Every contender is opened, and what a sender sends first is compared with the file. Then it
+ *     is calibrated: its operations per block are raised until a block takes the target time
+ *     (20-50 ms; down to 4 ms when the time given is short). That warms it up as well.
  *  2. A round runs one block of every contender in a fresh random order, all with the same
  *     operations. The first round is thrown away; whose block was far too long in it gets a
  *     smaller one, and who holds up all others when time is short is left out.
@@ -45,7 +45,7 @@ static uint64_t ops_max(const struct contender *c)
 {
 	if (c->work->kind == WORKLOAD_APPEND)
 		return APPEND_BYTES_MAX / c->work->block_bytes;
-	if (c->work->kind == WORKLOAD_BLOCKS && c->work->cache == CACHE_COLD && c->work->sequential)
+	if (c->work->cache == CACHE_COLD && c->work->sequential)
 		return c->env->file->size / c->work->block_bytes;
 	return UINT32_MAX;
 }
@@ -268,6 +268,8 @@ int runner_run(struct field *f, const struct runner_opts *opts)
 		if (opts->progress)
 			opts->progress(opts->ctx, f, c);
 		turn_open(c);
+		if (c->status == CONTENDER_RAN)
+			turn_prove(c);
 		if (c->status == CONTENDER_RAN)
 			calibrate(c, f->block_ns);
 	}

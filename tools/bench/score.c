@@ -55,6 +55,11 @@ static double cell_cache(const struct meter_cell *cell)
 	return (double)cell->cache_bytes;
 }
 
+static double cell_receiver(const struct meter_cell *cell)
+{
+	return cell->receiver_ns;
+}
+
 static void score_alone(struct field *f, size_t idx, uint64_t seed)
 {
 	const struct contender *c = &f->contenders[idx];
@@ -73,6 +78,7 @@ static void score_alone(struct field *f, size_t idx, uint64_t seed)
 	s->calls = c->calls_unknown ? NAN : median_of_cells(f, idx, cell_calls);
 	s->switches = median_of_cells(f, idx, cell_switches);
 	s->cache_bytes = median_of_cells(f, idx, cell_cache);
+	s->receiver_ns = median_of_cells(f, idx, cell_receiver);
 }
 
 static bool is_ranked(const struct field *f, size_t idx)

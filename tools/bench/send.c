@@ -8,10 +8,13 @@
 
 #include "sender.h"
 
+/* What users without privileges may ask for. */
+#define PIPE_BYTES_MAX (1 << 20)
+
 static int send_all(struct contender *c, const unsigned char *p, size_t len, int flags)
 {
 	while (len) {
-		ssize_t n = send(sink_fd(c->env->sink), p, len, flags | MSG_NOSIGNAL);
+		ssize_t n = send(sink_fd(c->sink), p, len, flags | MSG_NOSIGNAL);
 
 		c->calls++;
 		if (n < 0 && errno == EINTR)
@@ -28,14 +31,16 @@ static int send_all(struct contender *c, const unsigned char *p, size_t len, int
 
 static int open_read_write(struct contender *c)
 {
-	return sender_open(c, 2);
+	static const struct sender_opts opts = { .copies = 2, .buffered = true };
+
+	return sender_open(c, &opts);
 }
 
-static int by_read_write(struct contender *c, struct sender *s, uint64_t off)
+static int by_read_write(struct contender *c, struct sender *s, uint64_t off, size_t len)
 {
-	int err = sender_read(c, s->area, off);
+	int err = sender_read(c, s->area, off, len);
 
-	return err ? err : send_all(c, s->area, c->work->block_bytes, 0);
+	return err ? err : send_all(c, s->area, len, 0);
 }
 
 static int run_read_write(struct contender *c, uint64_t nr)
@@ -43,13 +48,12 @@ static int run_read_write(struct contender *c, uint64_t nr)
 	return sender_run(c, nr, by_read_write);
 }
 
-static int open_mmap(struct contender *c)
+static int begin_mmap(struct contender *c)
 {
-	int err = sender_open(c, 1);
 	struct sender *s = c->state;
 
-	if (err)
-		return err;
+	if (s->map)
+		return 0;
 	s->map = mmap(NULL, (size_t)c->env->file->size, PROT_READ, MAP_SHARED, c->fd, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
@@ -58,9 +62,27 @@ static int open_mmap(struct contender *c)
 	return 0;
 }
 
-static int by_mmap_write(struct contender *c, struct sender *s, uint64_t off)
+/* Mapped pages cannot be dropped from the page cache. */
+static void end_mmap(struct contender *c)
 {
-	return send_all(c, s->map + off, c->work->block_bytes, 0);
+	struct sender *s = c->state;
+
+	if (c->work->cache != CACHE_COLD || !s->map)
+		return;
+	munmap(s->map, (size_t)c->env->file->size);
+	s->map = NULL;
+}
+
+static int open_mmap(struct contender *c)
+{
+	static const struct sender_opts opts = { .copies = 1 };
+
+	return sender_open(c, &opts);
+}
+
+static int by_mmap_write(struct contender *c, struct sender *s, uint64_t off, size_t len)
+{
+	return send_all(c, s->map + off, len, 0);
 }
 
 static int run_mmap_write(struct contender *c, uint64_t nr)
@@ -72,17 +94,25 @@ static int run_mmap_write(struct contender *c, uint64_t nr)
 
 static int open_sendfile(struct contender *c)
 {
-	return sender_open(c, 0);
+	static const struct sender_opts opts = { .copies = 0 };
+
+	return sender_open(c, &opts);
 }
 
-static int by_sendfile(struct contender *c, struct sender *s, uint64_t off)
+static int open_ktls(struct contender *c)
 {
-	size_t left = c->work->block_bytes;
+	static const struct sender_opts opts = { .copies = 1, .tls = true };
+
+	return sender_open(c, &opts);
+}
+
+static int by_sendfile(struct contender *c, struct sender *s, uint64_t off, size_t left)
+{
 	off_t at = (off_t)off;
 
 	(void)s;
 	while (left) {
-		ssize_t n = sendfile(sink_fd(c->env->sink), c->fd, &at, left);
+		ssize_t n = sendfile(sink_fd(c->sink), c->fd, &at, left);
 
 		c->calls++;
 		if (n <= 0)
@@ -99,22 +129,24 @@ static int run_sendfile(struct contender *c, uint64_t nr)
 
 static int open_splice(struct contender *c)
 {
-	int err = sender_open(c, 0);
+	static const struct sender_opts opts = { .copies = 0 };
+	int err = sender_open(c, &opts);
 	struct sender *s = c->state;
 
 	if (err)
 		return err;
 	if (pipe2(s->pipe, O_CLOEXEC) < 0)
 		return contender_lacks_errno(c, "pipe(2)", -errno);
-	/* A pipe too small for a chunk only means more calls. */
-	fcntl(s->pipe[1], F_SETPIPE_SZ, (int)c->work->block_bytes);
+	/* A pipe too small for the file only means more calls. */
+	fcntl(s->pipe[1], F_SETPIPE_SZ,
+	      c->work->block_bytes < PIPE_BYTES_MAX ? (int)c->work->block_bytes : PIPE_BYTES_MAX);
 	return 0;
 }
 
 static int drain_pipe(struct contender *c, struct sender *s, size_t len, unsigned flags)
 {
 	while (len) {
-		ssize_t n = splice(s->pipe[0], NULL, sink_fd(c->env->sink), NULL, len, flags);
+		ssize_t n = splice(s->pipe[0], NULL, sink_fd(c->sink), NULL, len, flags);
 
 		c->calls++;
 		if (n <= 0)
@@ -124,9 +156,8 @@ static int drain_pipe(struct contender *c, struct sender *s, size_t len, unsigne
 	return 0;
 }
 
-static int by_splice(struct contender *c, struct sender *s, uint64_t off)
+static int by_splice(struct contender *c, struct sender *s, uint64_t off, size_t left)
 {
-	size_t left = c->work->block_bytes;
 	loff_t at = (loff_t)off;
 
 	while (left) {
@@ -171,7 +202,9 @@ const struct mechanism mechanism_mmap_write = {
 	.simplicity = 4,
 	.kind = WORKLOAD_SEND,
 	.open = open_mmap,
+	.begin = begin_mmap,
 	.run = run_mmap_write,
+	.end = end_mmap,
 	.shut = sender_shut,
 };
 
@@ -196,5 +229,17 @@ const struct mechanism mechanism_splice = {
 	.kind = WORKLOAD_SEND,
 	.open = open_splice,
 	.run = run_splice,
+	.shut = sender_shut,
+};
+
+const struct mechanism mechanism_sendfile_ktls = {
+	.name = "sendfile+kTLS",
+	.about = "sendfile(2) to a socket whose TLS the kernel does (1.3, AES-128-GCM)",
+	.why = "the bytes leave encrypted, and the cipher is their only copy",
+	.unless = "nobody on the way may read along: without encryption it costs less",
+	.simplicity = 9,
+	.kind = WORKLOAD_SEND,
+	.open = open_ktls,
+	.run = run_sendfile,
 	.shut = sender_shut,
 };

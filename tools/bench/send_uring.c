@@ -8,9 +8,11 @@
 
 #include "sender.h"
 
+/* @fixed: the buffers are registered. */
 struct ring {
 	struct uring_queue q;
 	bool zero_copy;
+	bool fixed;
 };
 
 static struct ring *ring_of(const struct contender *c)
@@ -31,6 +33,8 @@ static int make_ring(struct contender *c)
 	if (err)
 		return err;
 	s->held = s->next_buffer = 0;
+	if (!ring_of(c)->fixed)
+		return 0;
 	err = uring_queue_buffers_sparse(q, 1);
 	if (!err)
 		err = uring_queue_buffers_update(q, 0, &iov, NULL, 1);
@@ -55,9 +59,10 @@ static void ring_end(struct contender *c)
 	uring_queue_close(&ring_of(c)->q);
 }
 
-static int ring_open(struct contender *c, bool zero_copy)
+static int ring_open(struct contender *c, bool zero_copy, bool fixed)
 {
-	int err = sender_open(c, 2);
+	static const struct sender_opts opts = { .copies = 2, .buffered = true };
+	int err = sender_open(c, &opts);
 	struct ring *r;
 
 	if (err)
@@ -66,6 +71,7 @@ static int ring_open(struct contender *c, bool zero_copy)
 	if (!r)
 		return contender_lacks_errno(c, "its ring", -ENOMEM);
 	r->zero_copy = zero_copy;
+	r->fixed = fixed;
 	((struct sender *)c->state)->executor = r;
 	err = ring_begin(c);
 	if (!err)
@@ -73,14 +79,24 @@ static int ring_open(struct contender *c, bool zero_copy)
 	return err;
 }
 
-static int open_copying(struct contender *c)
+static int open_send(struct contender *c)
 {
-	return ring_open(c, false);
+	return ring_open(c, false, false);
 }
 
-static int open_zero_copy(struct contender *c)
+static int open_send_fixed(struct contender *c)
 {
-	return ring_open(c, true);
+	return ring_open(c, false, true);
+}
+
+static int open_send_zc(struct contender *c)
+{
+	return ring_open(c, true, false);
+}
+
+static int open_send_zc_fixed(struct contender *c)
+{
+	return ring_open(c, true, true);
 }
 
 /* Collects one completion, entering the kernel when none is ready. */
@@ -118,38 +134,40 @@ static int ring_release(struct contender *c, struct sender *s, unsigned keep)
 	return err;
 }
 
-static struct sl_uring_sqe read_request(const struct contender *c, void *buf, uint64_t off)
+static struct sl_uring_sqe read_request(const struct contender *c, void *buf, uint64_t off,
+					size_t len)
 {
 	return (struct sl_uring_sqe){
-		.opcode = SL_URING_OP_READ_FIXED,
+		.opcode = ring_of(c)->fixed ? SL_URING_OP_READ_FIXED : SL_URING_OP_READ,
 		.flags = SL_URING_SQE_IO_LINK,
 		.fd = c->fd,
 		.off = off,
 		.addr = (uintptr_t)buf,
-		.len = c->work->block_bytes,
+		.len = (uint32_t)len,
 	};
 }
 
-static struct sl_uring_sqe send_request(const struct contender *c, void *buf)
+/* Only zero-copy sends know registered buffers: a copying one takes them by their address. */
+static struct sl_uring_sqe send_request(const struct contender *c, void *buf, size_t len)
 {
 	const bool zero_copy = ring_of(c)->zero_copy;
+	const uint16_t fixed = ring_of(c)->fixed ? SL_URING_RECVSEND_FIXED_BUF : 0;
 
 	return (struct sl_uring_sqe){
 		.opcode = zero_copy ? SL_URING_OP_SEND_ZC : SL_URING_OP_SEND,
-		.ioprio = zero_copy ? SL_URING_SEND_ZC_REPORT_USAGE | SL_URING_RECVSEND_FIXED_BUF :
-				      0,
-		.fd = sink_fd(c->env->sink),
+		.ioprio = zero_copy ? SL_URING_SEND_ZC_REPORT_USAGE | fixed : 0,
+		.fd = sink_fd(c->sink),
 		.addr = (uintptr_t)buf,
-		.len = c->work->block_bytes,
+		.len = (uint32_t)len,
 		.op_flags = MSG_WAITALL | MSG_NOSIGNAL,
 	};
 }
 
 /* A read and a linked send: one system call moves a chunk that is cached. */
-static int by_ring(struct contender *c, struct sender *s, uint64_t off)
+static int by_ring(struct contender *c, struct sender *s, uint64_t off, size_t len)
 {
-	unsigned char *buf = sender_buffer(c, s);
-	struct sl_uring_sqe in = read_request(c, buf, off), out = send_request(c, buf);
+	unsigned char *buf = sender_buffer(s);
+	struct sl_uring_sqe in = read_request(c, buf, off, len), out = send_request(c, buf, len);
 	struct uring_queue *q = &ring_of(c)->q;
 	int missing = 2;
 	int err = ring_release(c, s, SENDER_BUFFERS - 1);
@@ -166,7 +184,7 @@ static int by_ring(struct contender *c, struct sender *s, uint64_t off)
 			return err;
 		if (cqe.flags & SL_URING_CQE_F_NOTIF)
 			continue;
-		if (cqe.res != (int32_t)c->work->block_bytes)
+		if (cqe.res != (int32_t)len)
 			return cqe.res < 0 ? cqe.res : -ENODATA;
 		s->held += cqe.flags & SL_URING_CQE_F_MORE ? 1 : 0;
 		missing--;
@@ -189,7 +207,8 @@ static int run_ring_zc(struct contender *c, uint64_t nr)
 		return contender_lacks(c, "this kernel lacks SEND_ZC with usage reports (6.2)");
 	if (!err)
 		err = ring_release(c, s, 0);
-	sender_account(c);
+	if (!err)
+		sender_account(c);
 	return err;
 }
 
@@ -200,7 +219,21 @@ const struct mechanism mechanism_uring_send = {
 	.unless = "the bytes need not be looked at: sendfile saves a copy",
 	.simplicity = 7,
 	.kind = WORKLOAD_SEND,
-	.open = open_copying,
+	.open = open_send,
+	.begin = ring_begin,
+	.run = run_ring,
+	.end = ring_end,
+	.shut = sender_shut,
+};
+
+const struct mechanism mechanism_uring_send_fixed = {
+	.name = "io_uring send-fixed",
+	.about = "io_uring: a read into a registered buffer and a linked send",
+	.why = "the kernel looks up the pages of the buffer once, not for each read",
+	.unless = "memory that may be locked is scarce, or the bytes need not be looked at",
+	.simplicity = 8,
+	.kind = WORKLOAD_SEND,
+	.open = open_send_fixed,
 	.begin = ring_begin,
 	.run = run_ring,
 	.end = ring_end,
@@ -209,12 +242,26 @@ const struct mechanism mechanism_uring_send = {
 
 const struct mechanism mechanism_uring_send_zc = {
 	.name = "io_uring send_zc",
-	.about = "io_uring: a read and a linked zero-copy send from registered buffers",
+	.about = "io_uring: a read and a linked zero-copy send",
 	.why = "the network card takes the bytes from your buffer",
 	.unless = "the route is loopback or the sends are small",
 	.simplicity = 8,
 	.kind = WORKLOAD_SEND,
-	.open = open_zero_copy,
+	.open = open_send_zc,
+	.begin = ring_begin,
+	.run = run_ring_zc,
+	.end = ring_end,
+	.shut = sender_shut,
+};
+
+const struct mechanism mechanism_uring_send_zc_fixed = {
+	.name = "io_uring send_zc-fixed",
+	.about = "io_uring: a read and a linked zero-copy send, from registered buffers",
+	.why = "the network card takes the bytes from your buffer, whose pages are known",
+	.unless = "the route is loopback or the sends are small",
+	.simplicity = 9,
+	.kind = WORKLOAD_SEND,
+	.open = open_send_zc_fixed,
 	.begin = ring_begin,
 	.run = run_ring_zc,
 	.end = ring_end,

@@ -11,11 +11,12 @@
 
 static int open_msg_zerocopy(struct contender *c)
 {
-	int one = 1, err = sender_open(c, 1);
+	static const struct sender_opts opts = { .copies = 1, .buffered = true };
+	int one = 1, err = sender_open(c, &opts);
 
 	if (err)
 		return err;
-	if (setsockopt(sink_fd(c->env->sink), SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)) < 0)
+	if (setsockopt(sink_fd(c->sink), SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)) < 0)
 		return contender_lacks_errno(c, "SO_ZEROCOPY", -errno);
 	return 0;
 }
@@ -33,7 +34,7 @@ static int take_notification(struct contender *c, struct sender *s)
 	uint32_t nr;
 
 	c->calls++;
-	if (recvmsg(sink_fd(c->env->sink), &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+	if (recvmsg(sink_fd(c->sink), &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return -errno;
 	cm = CMSG_FIRSTHDR(&msg);
 	if (!cm)
@@ -51,7 +52,7 @@ static int take_notification(struct contender *c, struct sender *s)
 static int release_messages(struct contender *c, struct sender *s, unsigned keep)
 {
 	while (s->held > keep) {
-		struct pollfd p = { .fd = sink_fd(c->env->sink) };
+		struct pollfd p = { .fd = sink_fd(c->sink) };
 		int err = take_notification(c, s);
 
 		if (err && err != -EAGAIN)
@@ -64,16 +65,16 @@ static int release_messages(struct contender *c, struct sender *s, unsigned keep
 	return 0;
 }
 
-static int by_msg_zerocopy(struct contender *c, struct sender *s, uint64_t off)
+static int by_msg_zerocopy(struct contender *c, struct sender *s, uint64_t off, size_t len)
 {
-	unsigned char *buf = sender_buffer(c, s);
-	size_t left = c->work->block_bytes;
+	unsigned char *buf = sender_buffer(s);
+	size_t left = len;
 	int err = release_messages(c, s, SENDER_BUFFERS - 1);
 
 	if (!err)
-		err = sender_read(c, buf, off);
+		err = sender_read(c, buf, off, len);
 	while (!err && left) {
-		ssize_t n = send(sink_fd(c->env->sink), buf + (c->work->block_bytes - left), left,
+		ssize_t n = send(sink_fd(c->sink), buf + (len - left), left,
 				 MSG_ZEROCOPY | MSG_NOSIGNAL);
 
 		c->calls++;
@@ -92,7 +93,8 @@ static int run_msg_zerocopy(struct contender *c, uint64_t nr)
 
 	if (!err)
 		err = release_messages(c, s, 0);
-	sender_account(c);
+	if (!err)
+		sender_account(c);
 	if (err == -ENOBUFS)
 		return contender_lacks(c, "the pages it sends from count as locked memory, whose "
 					  "limit is reached; raise `ulimit -l`");

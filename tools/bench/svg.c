@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "advice.h"
+#include "plan.h"
 #include "svg.h"
 
 #define WIDTH	   640.0
@@ -62,6 +63,8 @@ static const char *value_text(enum svg_unit unit, double v, char *buf)
 		return advice_duration(v, buf);
 	if (unit == SVG_RATE)
 		return advice_count(v, buf);
+	if (unit == SVG_BYTES)
+		return plan_bytes((uint64_t)(v + 0.5), buf);
 	/* 1 nine is p90, 2 are p99, 3 are p99.9. */
 	snprintf(buf, 24, "p%.10g", 100 - 100 * pow(10, -v));
 	return buf;
@@ -145,6 +148,11 @@ static void ticks(FILE *out, const struct scale *s, const struct scale *other,
 	bool sparse = s->log && s->high / s->low > 2000;
 	double step = s->unit == SVG_NINES ? 1 : linear_step(s->high);
 
+	if (s->unit == SVG_BYTES) {
+		for (double v = s->low; v <= s->high * 1.0001; v *= 16)
+			draw(out, s, other, v);
+		return;
+	}
 	if (!s->log) {
 		for (double v = s->low; v <= s->high * 1.0001; v += step)
 			draw(out, s, other, v);
@@ -232,13 +240,14 @@ static void one_line(FILE *out, const struct svg_frame *frame, const struct scal
 	for (size_t i = 0; i < line->nr; i++)
 		fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', place(x, line->point[i].x),
 			place(y, line->point[i].y));
-	fprintf(out, "\" class=\"line k%u\"/>\n", colour);
+	fprintf(out, "\" class=\"line k%u%s\"/>\n", colour % SVG_COLOURS,
+		colour < SVG_COLOURS ? "" : " again");
 	for (size_t i = 0; i < line->nr; i++) {
 		const struct svg_point *p = &line->point[i];
 
 		fprintf(out,
 			"<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" class=\"point k%u\"><title>",
-			place(x, p->x), place(y, p->y), colour);
+			place(x, p->x), place(y, p->y), colour % SVG_COLOURS);
 		svg_text(out, line->name);
 		fprintf(out, ": %s, %s</title></circle>\n", value_text(frame->x_unit, p->x, bx),
 			value_text(frame->y_unit, p->y, by));
@@ -258,21 +267,33 @@ static void legend(FILE *out, const struct svg_line *lines, size_t nr)
 	fputs("</ul>\n", out);
 }
 
+/* Powers of 16 from the least on: 1 KiB, 16 KiB, ... */
+static void fit_bytes(struct scale *s, double low, double high)
+{
+	s->log = true;
+	s->low = low;
+	for (s->high = low * 16; s->high < high * 0.9999;)
+		s->high *= 16;
+}
+
 static void fit_lines(const struct svg_line *lines, size_t nr, struct scale *x, struct scale *y)
 {
-	double low = INFINITY, high = 0, right = 0;
+	double low = INFINITY, high = 0, right = 0, left = INFINITY;
 
 	for (size_t i = 0; i < nr; i++) {
 		for (size_t k = 0; k < lines[i].nr; k++) {
 			low = fmin(low, lines[i].point[k].y);
 			high = fmax(high, lines[i].point[k].y);
 			right = fmax(right, lines[i].point[k].x);
+			left = fmin(left, lines[i].point[k].x);
 		}
 	}
 	fit_log(y, low, high);
 	if (x->unit == SVG_NINES) {
 		x->high = fmax(ceil(right * 0.9999), 1);
 		x->low = 0;
+	} else if (x->unit == SVG_BYTES) {
+		fit_bytes(x, left, right);
 	} else {
 		fit_linear(x, right);
 	}
@@ -288,7 +309,7 @@ void svg_lines(FILE *out, const struct svg_frame *frame, const struct svg_line *
 	ticks(out, &x, &y, tick_x);
 	ticks(out, &y, &x, tick_y);
 	for (size_t i = 0; i < nr; i++)
-		one_line(out, frame, &x, &y, &lines[i], (unsigned)i % SVG_COLOURS);
+		one_line(out, frame, &x, &y, &lines[i], (unsigned)i);
 	label(out, (x.from + x.to) / 2, LINES_HIGH - 8, "axis mid", frame->x_label);
 	fprintf(out, "<text transform=\"translate(14 %.0f) rotate(-90)\" class=\"axis mid\">",
 		(y.from + y.to) / 2);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Series take the style classes k0 to k7 of the page; more wrap round. */
+/* Series take the style classes k0 to k7 of the page; more wrap round, as class "again". */
 #define SVG_COLOURS 8
 
 /* How numbers on an axis are written. */
@@ -14,6 +14,7 @@ enum svg_unit {
 	SVG_DURATION, /* nanoseconds, logarithmic */
 	SVG_RATE,     /* per second, linear from 0 */
 	SVG_NINES,    /* -log10(1 - share): 1 is p90, 2 is p99 */
+	SVG_BYTES,    /* a size, logarithmic */
 };
 
 /**

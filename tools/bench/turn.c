@@ -1,6 +1,8 @@
 /* turn.c: a contender's turn: it is opened, runs a block, proves what it claims, and is shut. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,6 +18,8 @@
 #define CACHE_SHARE_MAX	    0.02
 #define DONTCACHE_SHARE_MAX 0.5
 #define PROOF_OPS_MIN	    16
+#define PROOF_BYTES	    (1u << 20)
+#define PROOF_SENDS_MAX	    64
 
 /* -- opening ------------------------------------------------------------------------------- */
 
@@ -83,7 +87,7 @@ void turn_shut(struct contender *c)
 
 void turn_open(struct contender *c)
 {
-	int err = make_buffer(c);
+	int err = c->work->kind == WORKLOAD_SEND ? 0 : make_buffer(c);
 
 	c->copies = c->mode == MODE_DIRECT ? 0 : 1;
 	if (!err && c->work->kind == WORKLOAD_BLOCKS)
@@ -112,6 +116,8 @@ static int set_state(struct contender *c)
 		contender_void(c, "the file does not stay in the page cache: too little memory");
 		return -EBUSY;
 	}
+	if (c->sink)
+		sink_let_go(c->sink);
 	if (datafile_cool(file) == 0)
 		return 0;
 	if (c->mode == MODE_DIRECT)
@@ -171,10 +177,12 @@ static void judge_block(struct contender *c, const struct meter_cell *cell, int6
 	if (c->wrong)
 		contender_void(c, "%llu of %llu blocks did not hold what the file holds",
 			       (unsigned long long)c->wrong, (unsigned long long)nr);
-	if (c->work->kind != WORKLOAD_BLOCKS)
+	if (c->work->kind != WORKLOAD_BLOCKS && c->work->kind != WORKLOAD_SEND)
 		return;
 	if (c->work->cache == CACHE_WARM)
 		judge_warm(c, device_bytes, nr);
+	else if (c->work->kind == WORKLOAD_SEND)
+		return;
 	else if (c->mode == MODE_DIRECT)
 		judge_direct(c, cell->cache_bytes, device_bytes, nr);
 	else if (c->mode == MODE_DONTCACHE)
@@ -186,6 +194,7 @@ static void fill_cell(struct meter_cell *cell, const struct contender *c, const 
 {
 	cell->wall_ns = (double)m->wall_ns / (double)nr;
 	cell->cpu_ns = (double)m->cpu_ns / (double)nr;
+	cell->receiver_ns = m->has_excluded ? (double)m->excluded_ns / (double)nr : NAN;
 	cell->calls = (double)c->calls / (double)nr;
 	cell->switches = (double)(m->voluntary + m->involuntary) / (double)nr;
 	cell->preempted = m->involuntary;
@@ -203,7 +212,7 @@ static int measure(struct contender *c, uint64_t nr, struct meter_cell *cell)
 	int err;
 
 	if (c->work->kind == WORKLOAD_SEND)
-		m.has_excluded = sink_cpu_clock(c->env->sink, &m.excluded);
+		m.has_excluded = sink_cpu_clock(c->sink, &m.excluded);
 	c->calls = c->wrong = 0;
 	c->stride_left = c->stride;
 	meter_start(&m);
@@ -243,4 +252,60 @@ bool turn_run(struct contender *c, uint64_t nr, struct meter_cell *cell)
 	if (err && c->status == CONTENDER_RAN)
 		contender_lacks_errno(c, "it failed while running", err);
 	return c->status == CONTENDER_RAN;
+}
+
+/* -- the first operations of those that send ----------------------------------------------- */
+
+/* What travelled decides what the copies column says. */
+static void judge_page(struct contender *c, enum proof_page page)
+{
+	if (page == PAGE_UNTRIED)
+		return;
+	if (page == PAGE_SHARED && c->copies >= 1) {
+		contender_void(c, "the file's own pages travelled: it did not do what it says");
+		return;
+	}
+	if (page == PAGE_SHARED) {
+		c->evidence = COPIES_SEEN;
+	} else if (c->copies < 1 && c->evidence == COPIES_REASONED) {
+		c->copies = 1;
+		c->evidence = COPIES_SEEN;
+		snprintf(c->settings, sizeof(c->settings),
+			 "this file system does not lend its pages: the kernel copied them");
+	}
+}
+
+static int send_first(struct contender *c)
+{
+	uint64_t nr = PROOF_BYTES / c->work->block_bytes;
+	int err = c->mech->begin ? c->mech->begin(c) : 0;
+
+	if (err)
+		return err;
+	nr = nr < 1 ? 1 : nr > PROOF_SENDS_MAX ? PROOF_SENDS_MAX : nr;
+	c->stride = c->stride_left = 1;
+	err = c->mech->run(c, nr);
+	if (c->mech->end)
+		c->mech->end(c);
+	return err;
+}
+
+void turn_prove(struct contender *c)
+{
+	enum proof_page page;
+	uint64_t wrong;
+	int err;
+
+	if (!c->sink || set_state(c))
+		return;
+	err = send_first(c);
+	wrong = sink_proved(c->sink, &page);
+	if (err == -EBADMSG)
+		contender_void(c, "the receiver could not decrypt what arrived");
+	else if (err && c->status == CONTENDER_RAN)
+		contender_lacks_errno(c, "it failed while running", err);
+	else if (wrong || c->wrong)
+		contender_void(c, "what arrived was not what the file holds");
+	else if (!err)
+		judge_page(c, page);
 }

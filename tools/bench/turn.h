@@ -11,6 +11,15 @@
 void turn_open(struct contender *c);
 
 /**
+ * turn_prove - of those that send: let the receiver compare the first operations, byte by byte.
+ * @c: opened, CONTENDER_RAN; others than senders are left alone.
+ *
+ * Who sends anything but the file, or claims a copy that never was, is void; who copies where it
+ * need not says so from now on.
+ */
+void turn_prove(struct contender *c);
+
+/**
  * turn_run - run one block from the workload's state of the page cache.
  * @c: opened, CONTENDER_RAN.
  * @nr: operations.

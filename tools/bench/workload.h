@@ -60,7 +60,7 @@ struct stream_op {
 	bool write;
 };
 
-struct sink;
+struct place;
 struct crowd;
 
 /**
@@ -69,7 +69,7 @@ struct crowd;
  * @file: data to read, or where appends go.
  * @dir: the directory under test, for files of a contender's own.
  * @stream: this round's operations, for WORKLOAD_BLOCKS.
- * @sink: the receiving end, for WORKLOAD_SEND.
+ * @place: where senders and receivers run, for WORKLOAD_SEND; NULL: anywhere.
  * @crowd: the descriptors, for WORKLOAD_WATCH.
  * @round_seed: new in every round, the same for all in it.
  */
@@ -77,7 +77,7 @@ struct workload_env {
 	struct datafile *file;
 	const char *dir;
 	struct stream *stream;
-	struct sink *sink;
+	const struct place *place;
 	struct crowd *crowd;
 	uint64_t round_seed;
 };
