@@ -5,8 +5,8 @@
  *     is calibrated: its operations per block are raised until a block takes the target time
  *     (20-50 ms; down to 4 ms when the time given is short). That warms it up as well.
  *  2. A round runs one block of every contender in a fresh random order, all with the same
- *     operations. The first round is thrown away; whose block was far too long in it gets a
- *     smaller one, and who holds up all others when time is short is left out.
+ *     operations. The first round is thrown away; whose block was far too long or too short in
+ *     it gets another one, and who holds up all others when time is short is left out.
  *  3. Before each block the file's pages are brought to the workload's state and proved to be in
  *     it; after it what the contender claims is checked. Who fails is void from then on.
  *  4. After a few rounds those that lose clearly in CPU and in wall clock are dropped.
@@ -24,7 +24,7 @@
 #define BLOCK_NS_SHORT 4000000u
 #define BLOCK_NS_MIN   20000000u
 #define BLOCK_NS_MAX   50000000u
-#define BLOCK_TOO_LONG 2
+#define BLOCK_FAR_OFF  2.0
 #define HOLDS_UP_BY    8
 #define ROUNDS_HOPED   12
 /* Those that count, the one thrown away, and calibration. */
@@ -64,25 +64,45 @@ static void fit_block(struct contender *c, double wall_ns, uint64_t target_ns)
 	c->block_ops = whole_batches(c, (uint64_t)fmax((double)target_ns / wall_ns, 1));
 }
 
+/*
+ * The wall time of @nr operations, all together. A few that took long may have met a moment in
+ * which something else ran: who takes long enough for an answer is asked twice, and the better one
+ * counts. False when the contender has failed.
+ */
+static bool time_block(struct contender *c, uint64_t nr, double enough_ns, double *ret_ns)
+{
+	struct meter_cell cell;
+
+	*ret_ns = INFINITY;
+	for (int i = 0; i < 2; i++) {
+		if (!turn_run(c, nr, &cell))
+			return false;
+		*ret_ns = fmin(*ret_ns, cell.wall_ns * (double)nr);
+		if (*ret_ns < enough_ns)
+			break;
+	}
+	return true;
+}
+
 static void calibrate(struct contender *c, uint64_t target_ns)
 {
+	const double enough_ns = (double)target_ns / CALIBRATED;
 	uint64_t nr = whole_batches(c, 1);
-	struct meter_cell cell;
+	double total_ns;
 
 	c->stride = 1;
 	for (;;) {
-		double total_ns, grow;
+		double grow;
 
-		if (!turn_run(c, nr, &cell))
+		if (!time_block(c, nr, enough_ns, &total_ns))
 			return;
-		total_ns = cell.wall_ns * (double)nr;
 		grow = fmin((double)target_ns / fmax(total_ns, 1), 16);
-		if (total_ns * CALIBRATED >= (double)target_ns || nr >= ops_max(c))
+		if (total_ns >= enough_ns || nr >= ops_max(c))
 			break;
 		nr = whole_batches(c, (uint64_t)((double)nr * grow) + 1);
 	}
-	fit_block(c, cell.wall_ns, target_ns);
-	c->stride = cell.wall_ns < FAST_OP_NS ? FAST_OP_STRIDE : 1;
+	fit_block(c, total_ns / (double)nr, target_ns);
+	c->stride = total_ns / (double)nr < FAST_OP_NS ? FAST_OP_STRIDE : 1;
 }
 
 /* -- rounds -------------------------------------------------------------------------------- */
@@ -166,12 +186,14 @@ static bool settled(const struct field *f)
 	return true;
 }
 
-/* Calibration may have met a good moment: a block that was much too long becomes smaller. */
-static void shorten_block(const struct field *f, struct contender *c)
+/* Calibration may have met a good moment or a bad one: a block that was much too long becomes
+ * smaller, and one that was much too short longer. */
+static void refit_block(const struct field *f, struct contender *c)
 {
 	double total_ns = c->cells[0].wall_ns * (double)c->block_ops;
 
-	if (total_ns > (double)BLOCK_TOO_LONG * (double)f->block_ns)
+	if (total_ns > BLOCK_FAR_OFF * (double)f->block_ns ||
+	    total_ns * BLOCK_FAR_OFF < (double)f->block_ns)
 		fit_block(c, c->cells[0].wall_ns, f->block_ns);
 }
 
@@ -182,7 +204,7 @@ static void warm_up(struct field *f, const struct runner_opts *opts, uint64_t *s
 		struct contender *c = &f->contenders[i];
 
 		if (plays(c))
-			shorten_block(f, c);
+			refit_block(f, c);
 		latency_reset(c->latency);
 		c->cells[0].cpu_ns = c->cells[0].wall_ns = NAN;
 	}
