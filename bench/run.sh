@@ -37,6 +37,9 @@ failed=0
 mount_journal
 [ -n "$mounted" ] || echo "wal: no loop device with a journal (needs root): on the file system of $build instead"
 ${BENCH_PEER:-} "$build/bench/bench_wal" "${mounted:-$build}" || failed=1
+ninja -C "$build" bench/bench_crash_states bench/bench_crash_record >/dev/null
+"$build/bench/bench_crash_states" || failed=1
+"$build/bench/bench_crash_record" "$build" || failed=1
 if [ "$(id -u)" = 0 ]; then
     ninja -C "$build" sluice bench/bench_serve_client >/dev/null
     python3 "$(dirname "$0")/serve.py" "$build" || failed=1
