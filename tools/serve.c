@@ -38,6 +38,20 @@ static int check_index(struct serve_config *config)
 	return CLI_DONE;
 }
 
+static int check_tls(const struct serve_config *config)
+{
+	if (config->tls_certs.nr != config->tls_keys.nr)
+		return cli_usage(config->tls_keys.nr < config->tls_certs.nr ? "--tls-cert" :
+									      "--tls-key",
+				 "want a --tls-key for each --tls-cert, in the same order");
+	if (config->tls_min && strcmp(config->tls_min, "1.2") && strcmp(config->tls_min, "1.3"))
+		return cli_usage("--tls-min", "want 1.2 or 1.3");
+	if ((config->tls_min || config->no_ktls) && !config->tls_certs.nr)
+		return cli_usage(config->tls_min ? "--tls-min" : "--no-ktls",
+				 "want --tls-cert too");
+	return CLI_DONE;
+}
+
 static uint64_t processors(void)
 {
 	long nr = sysconf(_SC_NPROCESSORS_ONLN);
@@ -51,9 +65,10 @@ static const char notes[] =
 	"ADDRESS is 127.0.0.1:8080, [::1]:8080, :8080 (all of the machine's), a port of 0 for a\n"
 	"free one, or unix:PATH; without any it is 127.0.0.1:8080. Sockets passed by systemd are\n"
 	"served too. A line on stderr says where it listens.\n\n"
-	"SIGHUP opens the directory, the log, the types and the error pages anew. SIGTERM and\n"
-	"SIGINT drain: requests under way are finished, then it ends with 0; a second one, or the\n"
-	"limit of --drain, ends it at once and says how many connections were cut.\n\n"
+	"SIGHUP opens the directory, the log, the types, the error pages and the certificates\n"
+	"anew. SIGTERM and SIGINT drain: requests under way are finished, then it ends with 0; a\n"
+	"second one, or the limit of --drain, ends it at once and says how many connections were\n"
+	"cut.\n\n"
 	"Nothing outside DIR is served: links that lead out are not followed, unless --follow.\n"
 	"PUT answers 201 or 204 when the file will survive a power cut, and not before.";
 
@@ -95,6 +110,13 @@ static const struct cli_option table[] = {
 	{ "health", CLI_STRING, &config.health, "PATH",
 	  "answer this path with ok on the served addresses too" },
 	{ "user", CLI_STRING, &config.user, "NAME", "become this user once listening" },
+	{ "tls-cert", CLI_LIST, &config.tls_certs, "FILE",
+	  "speak TLS, with this certificate chain (again for more names)" },
+	{ "tls-key", CLI_LIST, &config.tls_keys, "FILE",
+	  "the private key of the certificate, in the same order" },
+	{ "tls-min", CLI_STRING, &config.tls_min, "VERSION", "oldest TLS: 1.2 or 1.3 [1.2]" },
+	{ "no-ktls", CLI_FLAG, &config.no_ktls, NULL,
+	  "make TLS records in user space, also where the kernel can" },
 	{ "unconfined", CLI_FLAG, &config.unconfined, NULL, "do without Landlock and seccomp" },
 	{ "workers", CLI_COUNT, &config.workers, "N",
 	  "threads, each with a ring [one per processor]", 1, SERVER_WORKERS_MAX },
@@ -146,5 +168,7 @@ int serve_main(int argc, char **argv)
 	code = choose_format(log_format, &config);
 	if (code == CLI_DONE)
 		code = check_index(&config);
+	if (code == CLI_DONE)
+		code = check_tls(&config);
 	return code == CLI_DONE ? serve_server_run(&config) : code;
 }

@@ -67,6 +67,20 @@ static void put_cache(struct server_writer *out, const struct serve_server *serv
 #undef CACHE
 }
 
+static void put_tls(struct server_writer *out, const struct serve_server *server,
+		    const struct server_tls *tls)
+{
+#define SECURE(member, name, type, help)                                         \
+	server_put_metric(out, &(struct server_metric){ PREFIX name, type, help, \
+							SUM(server, secures.member) });
+	SERVE_SECURE_COUNTERS(SECURE)
+#undef SECURE
+	server_put_metric(out, &(struct server_metric){
+				       PREFIX "tls_certificate_expires_seconds", "gauge",
+				       "When the first of the certificates expires, since 1970",
+				       (uint64_t)server_tls_expires(tls) });
+}
+
 /* How the bytes of files went out: from the page cache, or read around or into it. */
 static void put_pump(struct server_writer *out, const struct serve_server *server)
 {
@@ -104,6 +118,8 @@ static void answer_metrics(struct serve_conn *conn, const struct http_request *r
 	put_statuses(&out, server);
 	put_cache(&out, server);
 	put_pump(&out, server);
+	if (conn->worker->site->tls)
+		put_tls(&out, server, conn->worker->site->tls);
 	server_put_metric(&out, &(struct server_metric){ PREFIX "workers", "gauge",
 							 "Worker threads", server->workers });
 	server_put_metric(&out, &(struct server_metric){

@@ -21,6 +21,10 @@ struct serve_config {
 	enum serve_log_format log_format;
 	const char *user;
 	const char *types;
+	struct cli_list tls_certs;
+	struct cli_list tls_keys; /* as many */
+	const char *tls_min;
+	bool no_ktls;
 	bool writable;
 	bool follow;
 	bool list;

@@ -77,6 +77,31 @@ static int allow_log(int ruleset, const char *log, uint64_t all)
 	return rc;
 }
 
+/* A certificate is renewed under its name, which may be a link into another directory. */
+static int allow_around(int ruleset, const char *path, uint64_t all)
+{
+	char *copy = strdup(path), *target = realpath(path, NULL);
+	int rc = copy ? allow(ruleset, dirname(copy), READS, all) : -ENOMEM;
+
+	if (rc == 0 && target)
+		rc = allow(ruleset, dirname(target), READS, all);
+	free(copy);
+	free(target);
+	return rc;
+}
+
+static int allow_tls(int ruleset, const struct serve_config *config, uint64_t all)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < config->tls_certs.nr && rc == 0; i++) {
+		rc = allow_around(ruleset, config->tls_certs.value[i], all);
+		if (rc == 0)
+			rc = allow_around(ruleset, config->tls_keys.value[i], all);
+	}
+	return rc;
+}
+
 static int allow_all(int ruleset, const struct serve_config *config, uint64_t all)
 {
 	uint64_t site = config->writable ? READS | WRITES | REFER | TRUNCATE : READS;
@@ -94,6 +119,8 @@ static int allow_all(int ruleset, const struct serve_config *config, uint64_t al
 	/* Names of files without a name, see upload.c. */
 	if (rc == 0 && config->writable)
 		rc = allow(ruleset, "/proc/self/fd", READS, all);
+	if (rc == 0)
+		rc = allow_tls(ruleset, config, all);
 	return rc ? rc : allow_log(ruleset, config->access_log, all);
 }
 

@@ -453,6 +453,18 @@ static void on_ended(struct serve_stream *stream, int err)
 		settle(conn);
 }
 
+static void on_secured(struct serve_stream *stream, int err)
+{
+	struct serve_conn *conn = sl_op_of(stream, struct serve_conn, stream);
+
+	if (err) {
+		conn->last = true;
+		settle(conn);
+	} else if (conn->wait == SERVE_WAIT_HANDSHAKE) {
+		serve_worker_wait(conn->worker, conn, SERVE_WAIT_REQUEST);
+	}
+}
+
 /* ---- beginning and end ------------------------------------------------------------------ */
 
 void serve_conn_release(struct serve_conn *conn)
@@ -581,6 +593,7 @@ static const struct serve_stream_events events = {
 	.received = on_received,
 	.ended = on_ended,
 	.drained = on_drained,
+	.secured = on_secured,
 	.closed = on_closed,
 };
 
@@ -588,6 +601,7 @@ void serve_conn_start(struct serve_worker *worker, struct serve_door *door, int 
 {
 	struct serve_conn *conn = worker->free_conns;
 	struct http_request none = { .minor = 1 };
+	struct server_tls *tls;
 
 	if (conn)
 		worker->free_conns = conn->next;
@@ -601,7 +615,8 @@ void serve_conn_start(struct serve_worker *worker, struct serve_door *door, int 
 	memset(conn, 0, sizeof(*conn));
 	conn->worker = worker;
 	conn->admin = door->admin;
-	if (serve_stream_open(&conn->stream, &worker->streams, &events, fd) < 0) {
+	tls = door->admin ? NULL : worker->site->tls;
+	if (serve_stream_open(&conn->stream, &worker->streams, &events, tls, fd) < 0) {
 		close(fd);
 		conn->next = worker->free_conns;
 		worker->free_conns = conn;
@@ -610,10 +625,14 @@ void serve_conn_start(struct serve_worker *worker, struct serve_door *door, int 
 	}
 	serve_worker_now(worker);
 	if (admit(conn, fd)) {
-		serve_worker_wait(worker, conn, SERVE_WAIT_REQUEST);
+		serve_worker_wait(worker, conn, tls ? SERVE_WAIT_HANDSHAKE : SERVE_WAIT_REQUEST);
 		return;
 	}
 	server_count(&worker->counters.connections_refused, 1);
+	if (tls) {
+		serve_conn_cut(conn); /* a handshake is what such a client must not have */
+		return;
+	}
 	refuse(conn, &none, -503);
 	settle(conn);
 }

@@ -187,6 +187,19 @@ static int conclude(struct serve_server *server, int code)
 	return CLI_DONE;
 }
 
+static void say_tls(const struct serve_server *server)
+{
+	if (!server->site->tls)
+		return;
+	if (server->config->no_ktls)
+		fprintf(stderr, "sluice serve: TLS records are made in user space (--no-ktls)\n");
+	else if (server_tls_kernel())
+		fprintf(stderr, "sluice serve: TLS records are made by the kernel\n");
+	else
+		fprintf(stderr, "sluice serve: TLS records are made in user space: this kernel has "
+				"no kTLS; try `modprobe tls`\n");
+}
+
 static int serve(struct serve_server *server)
 {
 	const struct serve_config *config = server->config;
@@ -203,6 +216,7 @@ static int serve(struct serve_server *server)
 	if (code == CLI_DONE) {
 		code = start_workers(server);
 		if (code == CLI_DONE) {
+			say_tls(server);
 			server_say_where(&server->listeners, "serve", config->root);
 			server_manager_tell("READY=1\nSTATUS=serving");
 		} else {

@@ -74,6 +74,16 @@ static int read_pages(const struct serve_config *config, struct serve_site *site
 			      rc == -EFBIG ? "error pages are files of at most 256 KiB" : NULL);
 }
 
+static int open_tls(const struct serve_config *config, struct serve_site *site)
+{
+	const struct server_tls_opts opts = { .certs = &config->tls_certs,
+					      .keys = &config->tls_keys,
+					      .min = config->tls_min,
+					      .kernel = !config->no_ktls && server_tls_kernel() };
+
+	return config->tls_certs.nr ? server_tls_open(&opts, &site->tls) : CLI_DONE;
+}
+
 int serve_site_open(const struct serve_config *config, struct serve_site **ret)
 {
 	struct serve_site *site = calloc(1, sizeof(*site));
@@ -92,6 +102,8 @@ int serve_site_open(const struct serve_config *config, struct serve_site **ret)
 		code = open_log(config, site);
 	if (code == CLI_DONE)
 		code = read_pages(config, site);
+	if (code == CLI_DONE)
+		code = open_tls(config, site);
 	if (code == CLI_DONE)
 		*ret = site;
 	else
@@ -113,6 +125,7 @@ void serve_site_put(struct serve_site *site)
 	for (unsigned i = 0; i < SERVE_STATUS_MAX; i++)
 		free(site->pages[i].bytes);
 	serve_mime_free(site->mime);
+	server_tls_put(site->tls);
 	if (site->root_fd >= 0)
 		close(site->root_fd);
 	if (site->log_fd >= 0)

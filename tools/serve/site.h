@@ -1,10 +1,11 @@
-/* site.h: what a reload replaces: the root, the types, the error pages, the log. Shared, read-only.
- */
+/* site.h: what a reload replaces: the root, the types, the error pages, the log, certificates.
+ * Shared, read-only. */
 #ifndef SLUICE_TOOLS_SERVE_SITE_H
 #define SLUICE_TOOLS_SERVE_SITE_H
 
 #include "tools/serve/config.h"
 #include "tools/serve/mime.h"
+#include "tools/server/tls.h"
 
 #define SERVE_STATUS_MAX 600
 
@@ -18,6 +19,7 @@ struct serve_site {
 	int root_fd;
 	int log_fd; /* -1: none */
 	struct serve_mime *mime;
+	struct server_tls *tls;			   /* NULL: HTTP in the clear */
 	struct serve_page pages[SERVE_STATUS_MAX]; /* of one's own; bytes NULL: the built-in one */
 };
 

@@ -1,5 +1,5 @@
 /*
- * stream.c: the bytes of one connection in the clear.
+ * stream.c: the bytes of one connection, in the clear or by way of secure.c.
  *
  *	open --> receiving and sending --close--> stopping both --> closing the descriptor -->
  *closed
@@ -9,24 +9,29 @@
  */
 #include "tools/serve/stream.h"
 
+#include <errno.h>
 #include <unistd.h>
 #include <sluice/ring.h>
 
-static void go_on_closing(struct serve_stream *stream);
+#include "tools/serve/secure.h"
 
 static void on_received(struct sl_sock_receiver *receiver, void *data, int64_t res)
 {
 	struct serve_stream *stream = receiver->user;
 
 	if (res > 0) {
-		if (!stream->closing)
+		if (stream->secure && !stream->closing)
+			serve_secure_received(stream->secure, data, (size_t)res);
+		else if (!stream->closing)
 			stream->events->received(stream, data, (size_t)res);
 		sl_sock_recv_put(receiver, data);
 		return;
 	}
 	stream->hearing = false;
 	if (stream->closing)
-		go_on_closing(stream);
+		serve_stream_go_on_closing(stream);
+	else if (stream->secure)
+		serve_secure_ended(stream->secure, (int)res);
 	else
 		stream->events->ended(stream, (int)res);
 }
@@ -36,17 +41,22 @@ static void on_drained(struct sl_sock_sender *sender)
 	struct serve_stream *stream = sender->user;
 
 	if (stream->closing)
-		go_on_closing(stream);
+		serve_stream_go_on_closing(stream);
 	else
 		stream->events->drained(stream, sender->err);
 }
 
+static void end(struct serve_stream *stream)
+{
+	serve_secure_free(stream->secure);
+	stream->secure = NULL;
+	stream->events->closed(stream);
+}
+
 static void on_closed(struct sl_ring *ring, struct sl_op *op)
 {
-	struct serve_stream *stream = op->user;
-
 	(void)ring;
-	stream->events->closed(stream);
+	end(op->user);
 }
 
 static void on_finished(struct sl_ring *ring, struct sl_op *op)
@@ -55,28 +65,41 @@ static void on_finished(struct sl_ring *ring, struct sl_op *op)
 
 	(void)ring;
 	if (stream->closing)
-		go_on_closing(stream);
+		serve_stream_go_on_closing(stream);
+}
+
+static bool is_busy(const struct serve_stream *stream)
+{
+	return stream->hearing || sl_sock_sender_busy(&stream->out) || sl_op_busy(&stream->op) ||
+	       (stream->secure && serve_secure_busy(stream->secure));
 }
 
 /* Closes the descriptor once nothing uses it. */
-static void go_on_closing(struct serve_stream *stream)
+void serve_stream_go_on_closing(struct serve_stream *stream)
 {
-	if (stream->hearing || sl_sock_sender_busy(&stream->out) || sl_op_busy(&stream->op))
+	if (is_busy(stream))
 		return;
+	if (stream->secure)
+		serve_secure_drop(stream->secure);
 	sl_op_close(&stream->op, stream->out.fd)->flags = SL_OP_PARK;
 	stream->op.done = on_closed;
 	if (sl_ring_submit(stream->shared->ring, &stream->op) < 0) {
 		/* Not even room to wait, or the ring drains: nothing is in flight. */
 		close(stream->out.fd);
-		stream->events->closed(stream);
+		end(stream);
 	}
 }
 
 int serve_stream_open(struct serve_stream *stream, const struct serve_streams *shared,
-		      const struct serve_stream_events *events, int fd)
+		      const struct serve_stream_events *events, struct server_tls *tls, int fd)
 {
 	int err;
 
+	if (tls) {
+		stream->secure = serve_secure_new(stream, tls);
+		if (!stream->secure)
+			return -ENOMEM;
+	}
 	stream->shared = shared;
 	stream->events = events;
 	stream->op.user = stream;
@@ -95,6 +118,8 @@ int serve_stream_open(struct serve_stream *stream, const struct serve_streams *s
 	};
 	err = sl_sock_recv(shared->ring, &stream->in);
 	stream->hearing = err == 0;
+	if (err)
+		serve_secure_free(stream->secure);
 	return err;
 }
 
@@ -112,15 +137,19 @@ void serve_stream_resume(struct serve_stream *stream)
 
 int serve_stream_send(struct serve_stream *stream, struct sl_sock_piece *piece)
 {
+	if (stream->secure)
+		return serve_secure_send(stream->secure, piece);
 	return sl_sock_send(&stream->out, piece);
 }
 
 int serve_stream_flush(struct serve_stream *stream)
 {
+	if (stream->secure)
+		return serve_secure_flush(stream->secure);
 	return sl_sock_flush(&stream->out);
 }
 
-void serve_stream_finish(struct serve_stream *stream)
+void serve_stream_shut(struct serve_stream *stream)
 {
 	if (sl_op_busy(&stream->op))
 		return;
@@ -129,11 +158,19 @@ void serve_stream_finish(struct serve_stream *stream)
 	sl_ring_submit(stream->shared->ring, &stream->op);
 }
 
+void serve_stream_finish(struct serve_stream *stream)
+{
+	if (stream->secure)
+		serve_secure_finish(stream->secure);
+	else
+		serve_stream_shut(stream);
+}
+
 /* Something that is told from the ring, when nothing else will be. */
 static void on_nothing(struct sl_ring *ring, struct sl_op *op)
 {
 	(void)ring;
-	go_on_closing(op->user);
+	serve_stream_go_on_closing(op->user);
 }
 
 void serve_stream_close(struct serve_stream *stream)
@@ -145,10 +182,12 @@ void serve_stream_close(struct serve_stream *stream)
 		sl_sock_recv_stop(&stream->in);
 	if (sl_sock_sender_busy(&stream->out))
 		sl_sock_sender_stop(&stream->out);
-	if (stream->hearing || sl_sock_sender_busy(&stream->out) || sl_op_busy(&stream->op))
+	if (stream->secure)
+		serve_secure_close(stream->secure);
+	if (is_busy(stream))
 		return;
 	sl_op_nop(&stream->op)->flags = SL_OP_PARK;
 	stream->op.done = on_nothing;
 	if (sl_ring_submit(stream->shared->ring, &stream->op) < 0)
-		go_on_closing(stream);
+		serve_stream_go_on_closing(stream);
 }

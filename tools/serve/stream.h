@@ -10,13 +10,17 @@
 #include <stdbool.h>
 #include <sluice/sock.h>
 
+struct serve_secure;
+struct serve_secures;
 struct serve_stream;
+struct server_tls;
 
 /* What the streams of a worker share. */
 struct serve_streams {
 	struct sl_ring *ring;
 	struct sl_buf_pool *pool; /* of receive buffers */
 	struct sl_sock_pump *pump;
+	struct serve_secures *secures; /* NULL: no stream is secure */
 };
 
 struct serve_stream_events {
@@ -26,6 +30,8 @@ struct serve_stream_events {
 	void (*ended)(struct serve_stream *stream, int err);
 	/* All that was queued has been handed to the kernel, or has failed. */
 	void (*drained)(struct serve_stream *stream, int err);
+	/* With TLS: 0: the handshake is done; else it has failed, and it remains to finish. */
+	void (*secured)(struct serve_stream *stream, int err);
 	/* After serve_stream_close(): the memory is the caller's. */
 	void (*closed)(struct serve_stream *stream);
 };
@@ -38,13 +44,16 @@ struct serve_stream {
 	struct sl_sock_receiver in;
 	struct sl_sock_sender out;
 	struct sl_op op;
+	struct serve_secure *secure; /* NULL: in the clear */
+	uint64_t raw_sent;	     /* not by the sender */
 	bool hearing;
 	bool closing;
 };
 
-/* Zeroed before; begins to receive. The descriptor becomes its own, unless it fails. */
+/* Zeroed before; begins to receive. The descriptor becomes its own, unless it fails. With
+ * certificates it speaks TLS. */
 int serve_stream_open(struct serve_stream *stream, const struct serve_streams *shared,
-		      const struct serve_stream_events *events, int fd);
+		      const struct serve_stream_events *events, struct server_tls *tls, int fd);
 
 static inline int serve_stream_fd(const struct serve_stream *stream)
 {
@@ -64,7 +73,7 @@ int serve_stream_flush(struct serve_stream *stream);
 /* Bytes handed to the kernel so far. */
 static inline uint64_t serve_stream_sent(const struct serve_stream *stream)
 {
-	return stream->out.sent_bytes;
+	return stream->out.sent_bytes + stream->raw_sent;
 }
 
 /* Tells the peer that nothing more comes; what it sends still arrives. */
@@ -72,5 +81,9 @@ void serve_stream_finish(struct serve_stream *stream);
 
 /* Ends everything, pieces too; closed follows, never from within this call. */
 void serve_stream_close(struct serve_stream *stream);
+
+/* For secure.c: ends what is sent; goes on closing, when something is not busy any more. */
+void serve_stream_shut(struct serve_stream *stream);
+void serve_stream_go_on_closing(struct serve_stream *stream);
 
 #endif

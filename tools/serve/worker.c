@@ -48,6 +48,7 @@ static int64_t limit_of(const struct serve_worker *worker, enum serve_wait what)
 	case SERVE_WAIT_REQUEST:
 		return (int64_t)config->idle_ns;
 	case SERVE_WAIT_HEAD:
+	case SERVE_WAIT_HANDSHAKE:
 		return (int64_t)config->header_ns;
 	case SERVE_WAIT_BODY:
 	case SERVE_WAIT_PEER:
@@ -88,12 +89,14 @@ void serve_worker_wait(struct serve_worker *worker, struct serve_conn *conn, enu
 
 /* ---- accepting -------------------------------------------------------------------------- */
 
-/* Makes room by closing what has been idle longest. One that has come just now is not idle yet.
- * Return: whether there was one. */
+/* Makes room by closing what has been idle longest: those that do not get on with their handshake
+ * first. One that has come just now is not idle yet. Return: whether there was one. */
 static bool evict_idle(struct serve_worker *worker)
 {
-	struct serve_conn *conn = worker->waiting[SERVE_WAIT_REQUEST].first;
-	int64_t began = conn ? conn->due_ns - limit_of(worker, SERVE_WAIT_REQUEST) : 0;
+	bool shaking = worker->waiting[SERVE_WAIT_HANDSHAKE].first;
+	enum serve_wait what = shaking ? SERVE_WAIT_HANDSHAKE : SERVE_WAIT_REQUEST;
+	struct serve_conn *conn = worker->waiting[what].first;
+	int64_t began = conn ? conn->due_ns - limit_of(worker, what) : 0;
 
 	if (!conn || began + IDLE_MIN_NS > sl_ring_now(worker->ring))
 		return false;
@@ -301,6 +304,7 @@ static int open_ring(struct serve_worker *worker)
 	if (err == 0)
 		err = sl_sock_pump_create(worker->ring, NULL, &worker->streams.pump);
 	worker->streams.ring = worker->ring;
+	worker->streams.secures = &worker->secures;
 	return err;
 }
 

@@ -10,6 +10,7 @@
 #include "tools/serve/counters.h"
 #include "tools/server/date.h"
 #include "tools/server/listen.h"
+#include "tools/serve/secure.h"
 #include "tools/serve/site.h"
 #include "tools/serve/stream.h"
 #include "tools/serve/target.h"
@@ -37,6 +38,7 @@ enum serve_wait {
 	SERVE_WAIT_PEER, /* to take what is sent */
 	SERVE_WAIT_DISK, /* without limit */
 	SERVE_WAIT_LINGER,
+	SERVE_WAIT_HANDSHAKE, /* of TLS, all of it */
 	SERVE_WAITS,
 };
 
@@ -52,6 +54,7 @@ struct serve_worker {
 	struct serve_site *site;
 	struct sl_ring *ring;
 	struct serve_streams streams;
+	struct serve_secures secures;
 	struct serve_cache cache;
 	uint32_t changes; /* as last seen, see struct serve_server */
 	struct serve_counters counters;
