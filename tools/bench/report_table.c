@@ -135,8 +135,8 @@ void bench_report_table_head(FILE *out, const struct report *r)
 				"test data in a file without a name: nothing stays behind" :
 				"your file, read only");
 	wrapped(out,
-		"Less CPU per operation is better; then less time. 1.00 is the recommended one, [95 % "
-		"interval].",
+		"Less CPU per operation is better; then less time. 1.00 is the recommended one (★), [95 % "
+		"interval]; = is a tie with it, ~ could not be told apart from it.",
 		0, 0);
 }
 
@@ -257,10 +257,12 @@ static const struct column *columns_of(const struct workload *w)
 	return w->kind == WORKLOAD_BLOCKS && w->cache == CACHE_COLD ? cold_columns : hot_columns;
 }
 
-/* The longest name that stands in the table; the widest table there is has its usual place. */
-static int name_width(const struct field *f)
+/* The longest name that stands in the table; where there is room, its usual place. */
+static int name_width(FILE *out, const struct field *f)
 {
-	int width = f->work.kind == WORKLOAD_SEND ? 21 : NAME_WIDTH;
+	int width = page_width(out) < WIDTH_MAX	  ? 0 :
+		    f->work.kind == WORKLOAD_SEND ? 21 :
+						    NAME_WIDTH;
 
 	for (size_t i = 0; i < f->nr; i++) {
 		if (f->scores[i].rank && columns(f->contenders[i].name) > width)
@@ -273,7 +275,7 @@ static int name_width(const struct field *f)
 static int ranks_that_fit(FILE *out, const struct field *f)
 {
 	const struct column *c = columns_of(&f->work);
-	int used = 2 + name_width(f), rank = 0;
+	int used = 2 + name_width(out, f), rank = 0;
 
 	for (; rank < COLUMNS_MAX; rank++) {
 		for (int i = 0; i < COLUMNS_MAX; i++)
@@ -290,7 +292,7 @@ static void head_of_columns(FILE *out, const struct field *f)
 	int fit = ranks_that_fit(out, f);
 
 	fputs(term_style(out, TERM_DIM), out);
-	left(out, "", 2 + name_width(f));
+	left(out, "", 2 + name_width(out, f));
 	for (int i = 0; i < COLUMNS_MAX; i++) {
 		if (c[i].value && c[i].rank < fit)
 			right(out, c[i].title, c[i].width);
@@ -318,7 +320,7 @@ static void row(FILE *out, const struct field *f, size_t idx)
 	else if (f->contenders[idx].dropped)
 		fputs(term_style(out, TERM_DIM), out);
 	say(out, mark_of(f, idx));
-	left(out, f->contenders[idx].name, name_width(f));
+	left(out, f->contenders[idx].name, name_width(out, f));
 	for (int i = 0; i < COLUMNS_MAX; i++) {
 		if (c[i].value && c[i].rank < fit)
 			right(out, c[i].value(f, idx, buf), c[i].width);
@@ -446,7 +448,7 @@ static void notes(FILE *out, const struct field *f)
 
 void bench_report_table_field(FILE *out, const struct field *f)
 {
-	char count[80];
+	char count[80], buf[80];
 
 	fputc('\n', out);
 	fputs(term_style(out, TERM_BOLD), out);
@@ -455,7 +457,10 @@ void bench_report_table_field(FILE *out, const struct field *f)
 	snprintf(count, sizeof(count), "%s · %zu rounds in %.1f s", f->work.name, f->rounds,
 		 f->noise.seconds);
 	fputs(term_style(out, TERM_DIM), out);
-	right(out, count, page_width(out) - columns(f->work.title));
+	if (columns(f->work.title) + 2 + columns(count) <= page_width(out))
+		right(out, count, page_width(out) - columns(f->work.title));
+	else
+		fprintf(out, "\n%s", glyph_text(count, buf, sizeof(buf)));
 	fprintf(out, "%s\n", term_style(out, TERM_PLAIN));
 	if (f->best >= 0)
 		head_of_columns(out, f);
@@ -580,7 +585,7 @@ static void short_of(FILE *out, const struct field *f, int at)
 		snprintf(text, sizeof(text), "%s",
 			 f->verdict == STATS_FASTER ? "least CPU of all" :
 			 f->verdict == STATS_TIE    ? "simplest of equals" :
-						      "not certain: some could not be told apart");
+						      "not certain");
 	if (next >= 0)
 		join(text, sizeof(text), "; then ", f->contenders[next].name);
 	wrapped(out, text, at, at);

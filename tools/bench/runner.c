@@ -32,6 +32,7 @@
 #define ROUNDS_ENOUGH	 20
 #define SPREAD_ENOUGH	 0.02
 #define CALIBRATED	 6
+#define SUSPECT		 1.5
 #define DROP_AFTER	 STATS_ROUNDS_MIN
 #define LOSES_BY	 1.3
 #define FAST_OP_NS	 3000
@@ -65,44 +66,42 @@ static void fit_block(struct contender *c, double wall_ns, uint64_t target_ns)
 }
 
 /*
- * The wall time of @nr operations, all together. A few that took long may have met a moment in
- * which something else ran: who takes long enough for an answer is asked twice, and the better one
- * counts. False when the contender has failed.
+ * The wall time of an operation, by @nr of them. A few that took long may have met a moment in
+ * which something else ran: unless fewer took as long (@before_ns each), they are asked twice and
+ * the better answer counts. False when the contender has failed.
  */
-static bool time_block(struct contender *c, uint64_t nr, double enough_ns, double *ret_ns)
+static bool time_ops(struct contender *c, uint64_t nr, double before_ns, double *ret_ns)
 {
 	struct meter_cell cell;
 
 	*ret_ns = INFINITY;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && !(*ret_ns <= SUSPECT * before_ns); i++) {
 		if (!turn_run(c, nr, &cell))
 			return false;
-		*ret_ns = fmin(*ret_ns, cell.wall_ns * (double)nr);
-		if (*ret_ns < enough_ns)
-			break;
+		*ret_ns = fmin(*ret_ns, cell.wall_ns);
 	}
 	return true;
 }
 
 static void calibrate(struct contender *c, uint64_t target_ns)
 {
-	const double enough_ns = (double)target_ns / CALIBRATED;
 	uint64_t nr = whole_batches(c, 1);
-	double total_ns;
+	double op_ns = 0;
 
 	c->stride = 1;
 	for (;;) {
-		double grow;
+		double total_ns, grow;
 
-		if (!time_block(c, nr, enough_ns, &total_ns))
+		if (!time_ops(c, nr, op_ns, &op_ns))
 			return;
+		total_ns = op_ns * (double)nr;
 		grow = fmin((double)target_ns / fmax(total_ns, 1), 16);
-		if (total_ns >= enough_ns || nr >= ops_max(c))
+		if (total_ns * CALIBRATED >= (double)target_ns || nr >= ops_max(c))
 			break;
 		nr = whole_batches(c, (uint64_t)((double)nr * grow) + 1);
 	}
-	fit_block(c, total_ns / (double)nr, target_ns);
-	c->stride = total_ns / (double)nr < FAST_OP_NS ? FAST_OP_STRIDE : 1;
+	fit_block(c, op_ns, target_ns);
+	c->stride = op_ns < FAST_OP_NS ? FAST_OP_STRIDE : 1;
 }
 
 /* -- rounds -------------------------------------------------------------------------------- */
