@@ -31,7 +31,7 @@ class Crash:
 
     def run(self, *words, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
-        options.setdefault("timeout", 250)
+        options.setdefault("timeout", 800)
         return subprocess.run([self.path, "crash", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               errors="replace", **options)
 

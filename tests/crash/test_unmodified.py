@@ -11,6 +11,10 @@ GIT = {**os.environ, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COM
        "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
 
 
+# A server, or an interpreter, takes long to start on a busy machine, and that is no verdict on a state.
+PATIENT = ("--check-timeout", "100s")
+
+
 def missing(*tools):
     """What is not installed, as a reason to skip, or None."""
     lacking = [tool for tool in tools if not shutil.which(tool)]
@@ -44,7 +48,7 @@ def sqlite(crash, journal, synchronous, profile):
     for number in (1, 2):
         script += (f"INSERT INTO t VALUES({number}, hex(zeroblob(700)));\n"
                    f"SELECT 'SELECT count(*) FROM t WHERE id={number}';\n")
-    return crash.json("--dir", data, "--profile", profile, "--checker", "sqlite3:db", "--classes",
+    return crash.json(*PATIENT, "--dir", data, "--profile", profile, "--checker", "sqlite3:db", "--classes",
                       "prefix,omit1,min", "--budget", "400", "--",
                       "stdbuf", "-oL", "sqlite3", "-batch", path, script)
 
@@ -85,8 +89,8 @@ def git(crash, profile, *settings):
         if number == 1:
             run("commit", "-q", "-m", "first")
     subprocess.run(["sync", "-f", data], check=True)
-    return crash.json("--dir", data, "--profile", profile, "--checker", "git", "--budget", "250", "--", "sh", "-c",
-                      f"git -C {data} commit -q -m second && git -C {data} rev-parse HEAD", env=GIT)
+    return crash.json(*PATIENT, "--dir", data, "--profile", profile, "--checker", "git", "--budget", "250", "--",
+                      "sh", "-c", f"git -C {data} commit -q -m second && git -C {data} rev-parse HEAD", env=GIT)
 
 
 def check_git(tap, crash):
@@ -133,8 +137,8 @@ def redis(crash, fsync, profile):
     data = area()
     subprocess.run(["sh", "-c", REDIS, "sh", data, "always", "old"], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
-    return crash.json("--dir", data, "--profile", profile, "--checker", "redis", "--budget", "150", "--", "sh", "-c", REDIS, "sh", data,
-                      fsync, "a b")
+    return crash.json(*PATIENT, "--dir", data, "--profile", profile, "--checker", "redis", "--budget", "150",
+                      "--", "sh", "-c", REDIS, "sh", data, fsync, "a b c")
 
 
 def lmdb(crash):
@@ -145,15 +149,15 @@ def lmdb(crash):
                 f" mdb_load -f /dev/stdin {data} && echo {key} value-{key}")
 
     subprocess.run(["sh", "-c", load("old")], check=True, stdout=subprocess.DEVNULL)
-    return crash.json("--dir", data, "--checker", "lmdb", "--budget", "600", "--", "sh", "-c",
+    return crash.json(*PATIENT, "--dir", data, "--checker", "lmdb", "--budget", "600", "--", "sh", "-c",
                       load("a") + "; " + load("b"))
 
 
 def leveldb(crash, python, sync, profile):
     data = area()
     subprocess.run([python, "-c", PLYVEL, data, "sync", "old"], check=True, stdout=subprocess.DEVNULL)
-    return crash.json("--dir", data, "--profile", profile, "--checker", "leveldb", "--budget", "60", "--", python, "-c",
-                      PLYVEL, data, sync, "a b", env={**os.environ, "PATH": "/usr/bin:" + os.environ["PATH"]})
+    return crash.json(*PATIENT, "--dir", data, "--profile", profile, "--checker", "leveldb", "--budget", "60",
+                      "--", python, "-c", PLYVEL, data, sync, "a b", env={**os.environ, "PATH": "/usr/bin:" + os.environ["PATH"]})
 
 
 def python_with_plyvel():
