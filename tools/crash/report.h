@@ -26,6 +26,12 @@ struct crash_report {
 int crash_report_begin(struct crash_report *report);
 void crash_report_end(struct crash_report *report);
 
+/* What a noun ends with behind a number. */
+static inline const char *crash_report_plural(uint64_t nr)
+{
+	return nr == 1 ? "" : "s";
+}
+
 /* "killed by SIGKILL", "exited with 3"; "" when it went well. */
 const char *crash_report_status(const struct crash_report *report, char *buf, size_t bytes);
 /* Whether a seq is among those a failure lost. */

@@ -42,10 +42,12 @@ static void heading(FILE *out, const struct crash_report *report)
 	fprintf(out,
 		"<div>%" PRIu64 " of %" PRIu64 " different states that a power cut could leave, by "
 		"the rules of <b>%s</b>, are not fine%s. The program did %" PRIu64
-		" operations and %" PRIu64 " syncs, and acknowledged %" PRIu64 " times.</div>\n",
+		" operation%s and %" PRIu64 " sync%s, and acknowledged %" PRIu64 " time%s.</div>\n",
 		result->failed, result->distinct, report->setting->profile,
 		result->complete ? "" : " (the budget ended before the states did)", report->nr_ops,
-		report->nr_syncs, result->acks);
+		crash_report_plural(report->nr_ops), report->nr_syncs,
+		crash_report_plural(report->nr_syncs), result->acks,
+		crash_report_plural(result->acks));
 }
 
 static void explanation(FILE *out)

@@ -65,7 +65,8 @@ static void tell_failure(const struct crash_report *report, const struct crash_f
 	printf("%sFAILS%s  %s%s%s", term_style(stdout, TERM_RED), term_style(stdout, TERM_PLAIN),
 	       term_style(stdout, TERM_BOLD), failure->id, term_style(stdout, TERM_PLAIN));
 	if (failure->states > 1)
-		printf("  (and %" PRIu64 " more states for the same reason)", failure->states - 1);
+		printf("  (and %" PRIu64 " more state%s for the same reason)", failure->states - 1,
+		       crash_report_plural(failure->states - 1));
 	putchar('\n');
 	tell_cut(report, failure);
 	if (!failure->lost_nr)
@@ -120,13 +121,15 @@ static void tell_verdict(const struct crash_report *report)
 
 	if (result->distinct != result->states)
 		snprintf(of, sizeof(of), " (%" PRIu64 " with what is the same)", result->states);
-	printf("%s%s%s: %s, %" PRIu64 " states%s in %.1f s, %" PRIu64 " failing",
+	printf("%s%s%s: %s, %" PRIu64 " state%s%s in %.1f s, %" PRIu64 " failing",
 	       term_style(stdout, result->failed ? TERM_RED : TERM_GREEN),
 	       result->failed ? "NOT CRASH SAFE" : "no failing state",
-	       term_style(stdout, TERM_PLAIN), report->setting->profile, result->distinct, of,
-	       (double)result->elapsed_ns / 1e9, result->failed);
+	       term_style(stdout, TERM_PLAIN), report->setting->profile, result->distinct,
+	       crash_report_plural(result->distinct), of, (double)result->elapsed_ns / 1e9,
+	       result->failed);
 	if (result->failing_nr && result->failing_nr < result->failed)
-		printf(", of %zu kind%s", result->failing_nr, result->failing_nr > 1 ? "s" : "");
+		printf(", of %zu kind%s", result->failing_nr,
+		       crash_report_plural(result->failing_nr));
 	printf("%s\n", result->stopped	? "; stopped before the end" :
 		       result->complete ? "" :
 					  "; the budget ended before the states did");
@@ -138,8 +141,10 @@ void crash_report_text(const struct crash_report *report)
 {
 	const struct crash_result *result = report->result;
 
-	printf("%" PRIu64 " operations, %" PRIu64 " syncs, %" PRIu64 " acknowledgements%s%s\n\n",
-	       report->nr_ops, report->nr_syncs, result->acks,
+	printf("%" PRIu64 " operation%s, %" PRIu64 " sync%s, %" PRIu64 " acknowledgement%s%s%s\n\n",
+	       report->nr_ops, crash_report_plural(report->nr_ops), report->nr_syncs,
+	       crash_report_plural(report->nr_syncs), result->acks,
+	       crash_report_plural(result->acks),
 	       report->record && report->record->recorder ? ", recorded by " : "",
 	       report->record && report->record->recorder ? report->record->recorder : "");
 	for (size_t i = 0; i < result->failing_nr; i++)
