@@ -86,6 +86,29 @@ static void lines_carry_their_points_labels_and_legend(void **state)
 	assert_non_null(strstr(text, "<li><span class=\"swatch k0\"></span>io_uring</li>"));
 }
 
+static void sizes_are_ticks_and_colours_come_again_dashed(void **state)
+{
+	struct svg_line lines[SVG_COLOURS + 1];
+	struct svg_frame sizes = frame;
+	FILE *out = open_page();
+
+	(void)state;
+	sizes.x_unit = SVG_BYTES;
+	for (size_t i = 0; i < SVG_COLOURS + 1; i++)
+		lines[i] = (struct svg_line){ .name = "way",
+					      .point = { { 1 << 10, 5000, "" },
+							 { 16 << 20, 100, "" } },
+					      .nr = 2 };
+	svg_lines(out, &sizes, lines, SVG_COLOURS + 1);
+	fclose(out);
+	assert_non_null(strstr(text, ">1 KiB</text>"));
+	assert_non_null(strstr(text, ">256 KiB</text>"));
+	assert_non_null(strstr(text, ">16 MiB</text>"));
+	assert_null(strstr(text, ">64 MiB</text>"));
+	assert_non_null(strstr(text, "line k0 again"));
+	assert_non_null(strstr(text, "swatch k0 again"));
+}
+
 static void odd_ranges_draw_no_nonsense(void **state)
 {
 	const struct svg_value same = { "same", 100, 100, 100, true };
@@ -109,6 +132,7 @@ int main(void)
 		TEST(names_are_escaped),
 		TEST(a_larger_value_lies_further_right_inside_its_whiskers),
 		TEST(lines_carry_their_points_labels_and_legend),
+		TEST(sizes_are_ticks_and_colours_come_again_dashed),
 		TEST(odd_ranges_draw_no_nonsense),
 	};
 	int code = RUN_TESTS(tests);

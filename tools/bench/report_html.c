@@ -11,7 +11,7 @@
 
 /* More lines than this in one chart cannot be told apart. */
 #define LINES_MAX 8
-/* Those of one size each are worth a look all the same; hues come twice, dashed. */
+/* Of files to sockets all are worth a look: colours that come again are dashed. */
 #define SIZE_LINES_MAX 16
 
 /* Light, or dark where the reader's system is; text keeps a contrast of 4.5:1 in both. */
@@ -43,11 +43,12 @@ static const char style[] =
 	"svg .mid{text-anchor:middle}svg .end{text-anchor:end}svg .strong{font-weight:600;"
 	"fill:var(--best)}.grid{stroke:var(--rule);fill:none}.whisker{stroke:var(--fg);fill:none;"
 	"stroke-width:1.5}.dot{fill:var(--k1)}.dot.best{fill:var(--best)}"
-	".line{fill:none;stroke:currentColor;stroke-width:2}.again{stroke-dasharray:6 4}"
+	".line{fill:none;stroke:currentColor;stroke-width:2}.again{stroke-dasharray:6 4}.one{max-width:46rem}"
 	".point{fill:currentColor}"
 	".legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.3rem 0 0;"
 	"padding:0;font-size:.8rem}.swatch{display:inline-block;width:.8em;height:.8em;"
-	"margin-right:.4em;background:currentColor}\n"
+	"margin-right:.4em;background:currentColor}"
+	".swatch.again{background:none;outline:2px dotted currentColor;outline-offset:-2px}\n"
 	".k0{color:var(--k0)}.k1{color:var(--k1)}.k2{color:var(--k2)}.k3{color:var(--k3)}"
 	".k4{color:var(--k4)}.k5{color:var(--k5)}.k6{color:var(--k6)}.k7{color:var(--k7)}\n";
 
@@ -237,6 +238,15 @@ static void depth_chart(FILE *out, const struct field *f)
 		svg_lines(out, &frame, lines, nr);
 }
 
+static bool has_depths(const struct field *f)
+{
+	for (size_t i = 0; i < f->nr; i++) {
+		if (f->contenders[i].mech->queued)
+			return true;
+	}
+	return false;
+}
+
 static void percentile_chart(FILE *out, const struct field *f)
 {
 	static const double nines[] = { 0.30103, 1, 2, 3, 4 };
@@ -314,7 +324,7 @@ static void sizes_chart(FILE *out, const struct report *r)
 	}
 	if (longest < 2)
 		return;
-	fputs("<h2>By file size</h2>\n<div class=\"charts\">\n", out);
+	fputs("<h2>By file size</h2>\n<div class=\"charts one\">\n", out);
 	svg_lines(out, &frame, lines, nr);
 	fputs("</div>\n", out);
 }
@@ -335,7 +345,8 @@ static void section(FILE *out, const struct field *f)
 	if (f->best >= 0) {
 		fputs("<div class=\"charts\">\n", out);
 		cpu_chart(out, f);
-		depth_chart(out, f);
+		if (has_depths(f))
+			depth_chart(out, f);
 		percentile_chart(out, f);
 		fputs("</div>\n", out);
 	}

@@ -76,8 +76,7 @@ static bool await_proof(struct sink *s)
 static bool take(struct sink *s, bool proving)
 {
 	bool keep = proving || s->tls;
-	ssize_t n = recv(s->receiver, keep ? s->buf : NULL, TAKE_BYTES,
-			 keep ? 0 : MSG_TRUNC | MSG_DONTWAIT);
+	ssize_t n = recv(s->receiver, s->buf, TAKE_BYTES, keep ? 0 : MSG_TRUNC | MSG_DONTWAIT);
 	int err = n < 0 ? -errno : 0;
 
 	if (err == -EINTR)

@@ -19,6 +19,7 @@
 #define NAME_LEFT  230.0
 #define ROW	   22.0
 #define VALUE_WIDE 70.0
+#define BYTES_STEP 4
 
 /* A scale maps low..high to from..to pixels, perhaps by the logarithm. */
 struct scale {
@@ -149,7 +150,7 @@ static void ticks(FILE *out, const struct scale *s, const struct scale *other,
 	double step = s->unit == SVG_NINES ? 1 : linear_step(s->high);
 
 	if (s->unit == SVG_BYTES) {
-		for (double v = s->low; v <= s->high * 1.0001; v *= 16)
+		for (double v = s->low; v <= s->high * 1.0001; v *= BYTES_STEP)
 			draw(out, s, other, v);
 		return;
 	}
@@ -260,20 +261,21 @@ static void legend(FILE *out, const struct svg_line *lines, size_t nr)
 {
 	fputs("<ul class=\"legend\">", out);
 	for (size_t i = 0; i < nr; i++) {
-		fprintf(out, "<li><span class=\"swatch k%u\"></span>", (unsigned)i % SVG_COLOURS);
+		fprintf(out, "<li><span class=\"swatch k%u%s\"></span>", (unsigned)i % SVG_COLOURS,
+			i < SVG_COLOURS ? "" : " again");
 		svg_text(out, lines[i].name);
 		fputs("</li>", out);
 	}
 	fputs("</ul>\n", out);
 }
 
-/* Powers of 16 from the least on: 1 KiB, 16 KiB, ... */
+/* Steps from the least on: 1 KiB, 4 KiB, 16 KiB, ... */
 static void fit_bytes(struct scale *s, double low, double high)
 {
 	s->log = true;
 	s->low = low;
-	for (s->high = low * 16; s->high < high * 0.9999;)
-		s->high *= 16;
+	for (s->high = low * BYTES_STEP; s->high < high * 0.9999;)
+		s->high *= BYTES_STEP;
 }
 
 static void fit_lines(const struct svg_line *lines, size_t nr, struct scale *x, struct scale *y)
