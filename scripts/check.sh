@@ -72,6 +72,9 @@ ninja -C "$build" || give_up "the build failed"
 # The guest's kernels. Without them the tests in a guest are skipped.
 [ -z "$kernels" ] || tests/vm/kernel.py "$build" $kernels || echo "check: no guest with such a kernel"
 
+# The browser. Without it the tests in one are skipped.
+[ "$tier" != check ] || scripts/unpack-peer.sh "$build" $(sed 's/#.*//' scripts/packages/browser.txt) || echo "check: no browser"
+
 area=$(mktemp -d "$(cd "$build" && pwd)/check.XXXXXX") || give_up "no directory for the tests"
 chmod 755 "$area"
 for suite; do

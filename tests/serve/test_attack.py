@@ -222,6 +222,16 @@ def floods(tap, service):
         tap.check("others are answered meanwhile", refused(service.ask(get("/inside.txt")), 200))
 
 
+def trickles(raw):
+    """Whether sending has become impossible, after another byte."""
+    time.sleep(0.1)
+    try:
+        raw.send("x")
+        return False
+    except OSError:
+        return True
+
+
 def slow(tap, service):
     """Time limits, with short ones set."""
     with service.connect() as raw:
@@ -247,6 +257,12 @@ def slow(tap, service):
     with service.connect() as raw:
         raw.send(get("/put.bin", "Content-Length: 100000", method="PUT") + "abc")
         tap.check("who sends nothing of a body is cut", [] if raw.ended() else [repr(raw.buffer)])
+    for name, start in (("a body", get("/put.bin", "Content-Length: 100000", method="PUT")),
+                        ("a body that nobody wants", get("/", "Content-Length: 60000", method="POST")),
+                        ("requests, and reads nothing,", get("/big.bin"))):
+        with service.connect(receive=4096) as raw:
+            raw.send(start)
+            tap.check(f"who sends {name} byte by byte is cut", [] if service.until(lambda: trickles(raw)) else ["it is not"])
 
 
 def truncated(tap, service, root):

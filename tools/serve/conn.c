@@ -389,6 +389,13 @@ static void finish(struct serve_conn *conn)
 	serve_worker_wait(conn->worker, conn, SERVE_WAIT_LINGER);
 }
 
+/* What has a limit in time is measured from its beginning: a byte now and then is no progress. */
+static void wait_on(struct serve_conn *conn, enum serve_wait what)
+{
+	if (!conn->listed || conn->wait != what)
+		serve_worker_wait(conn->worker, conn, what);
+}
+
 /* What it waits for now. */
 static void settle(struct serve_conn *conn)
 {
@@ -401,21 +408,21 @@ static void settle(struct serve_conn *conn)
 		return;
 	}
 	pause_if_full(conn);
-	if (conn->sending) {
-		serve_worker_wait(worker, conn, SERVE_WAIT_PEER);
-	} else if (is_busy(conn)) {
+	conn->untaken = 0;
+	if (conn->sending)
+		wait_on(conn, SERVE_WAIT_PEER);
+	else if (is_busy(conn))
 		serve_worker_wait(worker, conn, SERVE_WAIT_DISK);
-	} else if (conn->last && (!conn->body || conn->body == SERVE_BODY_SKIP)) {
+	else if (conn->last && (!conn->body || conn->body == SERVE_BODY_SKIP))
 		finish(conn);
-	} else if (conn->ended) {
+	else if (conn->ended)
 		serve_conn_cut(conn);
-	} else if (conn->body) {
-		serve_worker_wait(worker, conn, SERVE_WAIT_BODY);
-	} else if (!conn->in_len) {
+	else if (conn->body)
+		wait_on(conn, SERVE_WAIT_BODY);
+	else if (!conn->in_len)
 		serve_worker_wait(worker, conn, SERVE_WAIT_REQUEST);
-	} else if (conn->wait != SERVE_WAIT_HEAD) {
-		serve_worker_wait(worker, conn, SERVE_WAIT_HEAD);
-	}
+	else
+		wait_on(conn, SERVE_WAIT_HEAD);
 }
 
 void serve_conn_go_on(struct serve_conn *conn)
@@ -517,35 +524,65 @@ void serve_conn_drain(struct serve_conn *conn)
 		serve_conn_cut(conn);
 }
 
+/* What it did not take must not wait for it in the kernel either. */
+static void drop(struct serve_conn *conn)
+{
+	server_count(&conn->worker->counters.connections_timed_out, 1);
+	serve_stream_reset(&conn->stream);
+	serve_conn_cut(conn);
+}
+
 static void time_out(struct serve_conn *conn)
 {
 	struct http_request none = { .minor = 1 };
 
 	server_count(&conn->worker->counters.connections_timed_out, 1);
-	if (conn->wait != SERVE_WAIT_HEAD) {
-		serve_conn_cut(conn);
-		return;
-	}
 	refuse(conn, &none, -408);
 	drop_input(conn);
 	settle(conn);
 }
 
+/* 1 KiB a second is slow, and not a trick. */
+static bool gets_on(const struct serve_conn *conn, uint64_t bytes)
+{
+	int64_t limit_ms = serve_worker_limit(conn->worker, conn->wait) / 1000000;
+
+	return bytes && bytes >= (uint64_t)limit_ms * 1024 / 1000;
+}
+
+/* All is with the kernel, and no request comes: the peer may still be at what was sent last. */
+static void idle_out(struct serve_conn *conn)
+{
+	uint64_t left = serve_stream_untaken(&conn->stream), before = conn->untaken;
+
+	conn->untaken = left;
+	if (!left)
+		serve_conn_cut(conn);
+	else if (before && !gets_on(conn, before > left ? before - left : 0))
+		drop(conn);
+	else
+		serve_worker_wait(conn->worker, conn, conn->wait);
+}
+
 void serve_conn_due(struct serve_conn *conn)
 {
-	uint64_t moved = 0;
+	uint64_t moved = serve_stream_sent(&conn->stream) - conn->sent_mark;
 
-	if (conn->wait == SERVE_WAIT_PEER)
-		moved = serve_stream_sent(&conn->stream) - conn->sent_mark;
-	else if (conn->wait == SERVE_WAIT_BODY)
-		moved = conn->got - conn->got_mark;
-	/* 1 KiB a second is slow, and not a trick. */
-	if (moved >= conn->worker->config->stall_ns / 1000000 * 1024 / 1000 && moved)
-		serve_worker_wait(conn->worker, conn, conn->wait);
-	else if (conn->wait == SERVE_WAIT_REQUEST || conn->wait == SERVE_WAIT_LINGER)
-		serve_conn_cut(conn);
-	else
+	switch (conn->wait) {
+	case SERVE_WAIT_REQUEST:
+	case SERVE_WAIT_LINGER:
+		idle_out(conn);
+		return;
+	case SERVE_WAIT_HEAD:
 		time_out(conn);
+		return;
+	case SERVE_WAIT_BODY:
+		moved = conn->got - conn->got_mark;
+	}
+	if (gets_on(conn, moved))
+		serve_worker_wait(conn->worker, conn, conn->wait);
+	else
+		drop(conn);
 }
 
 struct http_text serve_conn_peer(struct serve_conn *conn)

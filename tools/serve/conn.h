@@ -45,9 +45,10 @@ struct serve_conn {
 	int64_t due_ns;
 	uint64_t sent_mark; /* what was sent when it began to wait for its peer */
 	uint64_t got_mark;
-	uint64_t got; /* bytes received */
-	uint8_t wait; /* enum serve_wait */
-	uint8_t body; /* enum serve_body */
+	uint64_t untaken; /* bytes that the kernel held for it when it was last found idle */
+	uint64_t got;	  /* bytes received */
+	uint8_t wait;	  /* enum serve_wait */
+	uint8_t body;	  /* enum serve_body */
 	bool admin;
 	bool listed;
 	bool busy;

@@ -10,6 +10,8 @@
 #include "tools/serve/stream.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <sluice/ring.h>
 
@@ -74,11 +76,22 @@ static bool is_busy(const struct serve_stream *stream)
 	       (stream->secure && serve_secure_busy(stream->secure));
 }
 
+static const struct linger none = { .l_onoff = 1 };
+
 /* Closes the descriptor once nothing uses it. */
 void serve_stream_go_on_closing(struct serve_stream *stream)
 {
 	if (is_busy(stream))
 		return;
+	if (stream->resetting) {
+		stream->resetting = false;
+		sl_op_setsockopt(&stream->op, stream->out.fd, SOL_SOCKET, SO_LINGER, &none,
+				 sizeof(none))
+			->flags = SL_OP_PARK;
+		stream->op.done = on_finished;
+		if (sl_ring_submit(stream->shared->ring, &stream->op) == 0)
+			return;
+	}
 	if (stream->secure)
 		serve_secure_drop(stream->secure);
 	sl_op_close(&stream->op, stream->out.fd)->flags = SL_OP_PARK;
@@ -147,6 +160,14 @@ int serve_stream_flush(struct serve_stream *stream)
 	if (stream->secure)
 		return serve_secure_flush(stream->secure);
 	return sl_sock_flush(&stream->out);
+}
+
+/* No op of the ring asks for it; in a simulated world there is no such descriptor, and none. */
+uint64_t serve_stream_untaken(const struct serve_stream *stream)
+{
+	int bytes;
+
+	return ioctl(stream->out.fd, SIOCOUTQ, &bytes) < 0 || bytes < 0 ? 0 : (uint64_t)bytes;
 }
 
 void serve_stream_shut(struct serve_stream *stream)

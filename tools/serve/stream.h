@@ -48,6 +48,7 @@ struct serve_stream {
 	uint64_t raw_sent;	     /* not by the sender */
 	bool hearing;
 	bool closing;
+	bool resetting;
 };
 
 /* Zeroed before; begins to receive. The descriptor becomes its own, unless it fails. With
@@ -76,8 +77,17 @@ static inline uint64_t serve_stream_sent(const struct serve_stream *stream)
 	return stream->out.sent_bytes + stream->raw_sent;
 }
 
+/* Bytes of these that the peer has not acknowledged yet. */
+uint64_t serve_stream_untaken(const struct serve_stream *stream);
+
 /* Tells the peer that nothing more comes; what it sends still arrives. */
 void serve_stream_finish(struct serve_stream *stream);
+
+/* When it is closed, what the peer has not taken is dropped, and the peer told so. */
+static inline void serve_stream_reset(struct serve_stream *stream)
+{
+	stream->resetting = true;
+}
 
 /* Ends everything, pieces too; closed follows, never from within this call. */
 void serve_stream_close(struct serve_stream *stream);

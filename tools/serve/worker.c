@@ -40,7 +40,7 @@ void serve_worker_look_at_clock(struct serve_worker *worker)
 	http_stamp(worker->second, worker->stamp);
 }
 
-static int64_t limit_of(const struct serve_worker *worker, enum serve_wait what)
+int64_t serve_worker_limit(const struct serve_worker *worker, enum serve_wait what)
 {
 	const struct serve_config *config = worker->config;
 
@@ -77,7 +77,7 @@ void serve_worker_wait(struct serve_worker *worker, struct serve_conn *conn, enu
 
 	serve_worker_forget(worker, conn);
 	conn->wait = (uint8_t)what;
-	conn->due_ns = sl_ring_now(worker->ring) + limit_of(worker, what);
+	conn->due_ns = sl_ring_now(worker->ring) + serve_worker_limit(worker, what);
 	conn->sent_mark = serve_stream_sent(&conn->stream);
 	conn->got_mark = conn->got;
 	conn->next = NULL;
@@ -96,7 +96,7 @@ static bool evict_idle(struct serve_worker *worker)
 	bool shaking = worker->waiting[SERVE_WAIT_HANDSHAKE].first;
 	enum serve_wait what = shaking ? SERVE_WAIT_HANDSHAKE : SERVE_WAIT_REQUEST;
 	struct serve_conn *conn = worker->waiting[what].first;
-	int64_t began = conn ? conn->due_ns - limit_of(worker, what) : 0;
+	int64_t began = conn ? conn->due_ns - serve_worker_limit(worker, what) : 0;
 
 	if (!conn || began + IDLE_MIN_NS > sl_ring_now(worker->ring))
 		return false;

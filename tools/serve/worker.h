@@ -103,6 +103,9 @@ static inline int64_t serve_worker_now(struct serve_worker *worker)
 	return now;
 }
 
+/* How long a connection may wait for something, in nanoseconds. */
+int64_t serve_worker_limit(const struct serve_worker *worker, enum serve_wait what);
+
 /* Moves a connection to the end of those that wait for something. */
 void serve_worker_wait(struct serve_worker *worker, struct serve_conn *conn, enum serve_wait what);
 
