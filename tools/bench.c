@@ -341,11 +341,11 @@ static int make_plan(struct bench *b)
 	err = plan_make(&b->plan, &word);
 	if (err == -EINVAL)
 		return cli_fail(CLI_USAGE, word, "neither a workload nor a contender",
-				"see `sluice bench --list`");
+				b->plan.net ? "see `sluice bench --net --list`" :
+					      "see `sluice bench --list`");
 	if (err)
 		return cli_fail(CLI_USAGE, "--only", "leaves nothing to do",
-				b->plan.net ? "see `sluice bench --net --list`" :
-					      "a file is only read: name a directory to write");
+				"a file is only read: name a directory to write");
 	return CLI_DONE;
 }
 

@@ -274,7 +274,8 @@ def refusals(tap, sluice, directory):
     cases = [
         (["--nonsense"], 2, "unknown"),
         (["--net", "--rw", "read"], 2, "--net"),
-        (["--net", "--only", "read-cached"], 2, "leaves nothing to do"),
+        (["--net", "--only", "read-cached"], 2, "sluice bench --net --list"),
+        (["--net", "--only", "pread"], 2, "no contender does such a workload"),
         (["--net", "--bs", "32M"], 2, "--bs"),
         (["--only", "nonsense"], 2, "neither a workload nor a contender"),
         (["--rw", "sideways"], 2, "neither a workload nor a contender"),

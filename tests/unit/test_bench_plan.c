@@ -138,7 +138,13 @@ static void net_means_files_to_sockets_by_size(void **state)
 	assert_int_equal(plan_make(&named, &word), 0);
 	assert_int_equal(named.nr, 1);
 	assert_int_equal(named.workloads[0].block_bytes, 16 << 10);
-	assert_int_equal(plan_make(&other, &word), -ENODATA);
+	assert_int_equal(plan_make(&other, &word), -EINVAL);
+	/* Without --net this is a workload. */
+	named = (struct plan){ .net = true, .only = "send*" };
+	assert_int_equal(plan_make(&named, &word), 0);
+	assert_int_equal(named.nr, 6);
+	assert_true(wants(&named, &mechanism_sendfile));
+	assert_false(wants(&named, &mechanism_splice));
 }
 
 static void who_says_nothing_new_sits_out(void **state)

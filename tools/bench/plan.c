@@ -191,11 +191,13 @@ static bool matches(const char *word, const void *ctx)
 	return fnmatch(word, ctx, 0) == 0;
 }
 
-static bool names_workload(const char *word, const void *ctx)
+/* One that the plan can have: with --net the others are out of the question. */
+static bool names_workload(const char *word, const void *plan)
 {
-	(void)ctx;
+	const struct plan *p = plan;
+
 	for (size_t i = 0; i < TEMPLATES; i++) {
-		if (matches(word, templates[i].work.name))
+		if ((templates[i].net || !p->net) && matches(word, templates[i].work.name))
 			return true;
 	}
 	return false;
@@ -211,10 +213,18 @@ static bool names_mechanism(const char *word, const void *ctx)
 	return false;
 }
 
+/* Who is wanted of a plan; no name: anybody. */
+struct wish {
+	const struct plan *plan;
+	const char *name;
+};
+
 /* A word that fits a workload chooses workloads, whatever contenders it fits as well. */
 static bool is_contender_word(const char *word, const void *ctx)
 {
-	return !names_workload(word, NULL) && (!ctx || matches(word, ctx));
+	const struct wish *wish = ctx;
+
+	return !names_workload(word, wish->plan) && (!wish->name || matches(word, wish->name));
 }
 
 int plan_depths(struct plan *p, const char *text)
@@ -253,13 +263,13 @@ static bool knows_rw(const char *rw)
 }
 
 /* The first word of --only that names nothing; NULL when all do. */
-static const char *unknown_word(const char *only)
+static const char *unknown_word(const struct plan *p)
 {
 	static char word[64];
 
-	for (const char *at = only; *at; at += strcspn(at, ",") + (strchr(at, ',') != NULL)) {
+	for (const char *at = p->only; *at; at += strcspn(at, ",") + (strchr(at, ',') != NULL)) {
 		snprintf(word, sizeof(word), "%.*s", (int)strcspn(at, ","), at);
-		if (!names_workload(word, NULL) && !names_mechanism(word, NULL))
+		if (!names_workload(word, p) && !names_mechanism(word, NULL))
 			return word;
 	}
 	return NULL;
@@ -273,7 +283,7 @@ static bool takes(const struct plan *p, const struct template *t)
 		return any_word(t->rw, " ", equals, p->rw);
 	if (p->net && !t->net)
 		return false;
-	if (p->only && any_word(p->only, ",", names_workload, NULL))
+	if (p->only && any_word(p->only, ",", names_workload, p))
 		return any_word(p->only, ",", matches, t->work.name);
 	if (t->size == (p->block_bytes ? NET_OWN : NET_GIVEN))
 		return false;
@@ -297,7 +307,7 @@ static void add(struct plan *p, const struct template *t)
 
 int plan_make(struct plan *p, const char **ret_word)
 {
-	const char *unknown = p->only ? unknown_word(p->only) : NULL;
+	const char *unknown = p->only ? unknown_word(p) : NULL;
 
 	if (!unknown && p->rw && !knows_rw(p->rw))
 		unknown = p->rw;
@@ -324,8 +334,10 @@ static const struct template *template_of(const struct workload *w)
 
 bool plan_wants(const struct plan *p, const struct contender *c)
 {
-	if (p->only && any_word(p->only, ",", is_contender_word, NULL))
-		return any_word(p->only, ",", is_contender_word, c->mech->name);
+	const struct wish any = { .plan = p }, this = { .plan = p, .name = c->mech->name };
+
+	if (p->only && any_word(p->only, ",", is_contender_word, &any))
+		return any_word(p->only, ",", is_contender_word, &this);
 	return p->full || !any_word(template_of(c->work)->sits_out, ",", equals, c->mech->name);
 }
 

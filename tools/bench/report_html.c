@@ -30,6 +30,7 @@ static const char style[] =
 	"font-variant-numeric:tabular-nums}th{font-weight:600;color:var(--dim)}"
 	"th,td{padding:.25rem .6rem;border-bottom:1px solid var(--rule);text-align:right;"
 	"vertical-align:top}th:first-child,td:first-child,td.say,th.say{text-align:left}"
+	"td{white-space:nowrap}td.say{white-space:normal;min-width:16rem}"
 	"tr.best td{color:var(--best);font-weight:600}tr.off td{color:var(--dim)}"
 	".wide{overflow-x:auto}\n"
 	".advice{border-left:4px solid var(--best);background:var(--soft);padding:.6rem 1rem;"
