@@ -8,6 +8,11 @@
 #define SL_LIKELY(cond)	  __builtin_expect(!!(cond), 1)
 #define SL_UNLIKELY(cond) __builtin_expect(!!(cond), 0)
 
+/* Off the path that every op takes: kept out of line, so that the path saves no registers
+ * for it; SL_COLD for what is rare on top of that. */
+#define SL_NOINLINE __attribute__((noinline))
+#define SL_COLD	    __attribute__((noinline, cold))
+
 #define SL_ASSERT(cond) ((void)(SL_LIKELY(cond) || (sl_assert_fail(__FILE__, __LINE__, #cond), 0)))
 
 /* Compares two integers and prints both values when it fails. */

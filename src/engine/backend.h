@@ -43,40 +43,44 @@ struct sl_keep;
 /* One operation in flight, and the transfer it is at. */
 struct sl_slot {
 	/* what to do now; set by the engine before start(), read by the backend */
-	struct sl_op *op;
+	_Alignas(64) struct sl_op *op;
 	uint64_t id;	      /* idx | generation << 32: hand it back in the event */
 	uint8_t code;	      /* enum sl_op_code; POLL while awaiting readiness */
 	uint8_t engine_state; /* engine's own */
 	uint16_t flags;	      /* enum sl_op_flag of this transfer */
 	int32_t fd;
-	int32_t fixed_fd;  /* registered index from keep(), or -1 */
-	int32_t fixed_buf; /* registered index from map(), or -1 */
-	void *buf;	   /* data, or struct iovec[] with SL_OP_VEC */
-	uint64_t len;	   /* bytes, or iovecs with SL_OP_VEC; events of a POLL */
+	void *buf;    /* data, or struct iovec[] with SL_OP_VEC */
+	uint64_t len; /* bytes, or iovecs with SL_OP_VEC; events of a POLL */
 	uint64_t off;
-	struct sl_buf_pool *pool; /* with SL_OP_POOLED */
+	int32_t fixed_fd;	  /* registered index from keep(), or -1 */
+	int32_t fixed_buf;	  /* registered index from map(), or -1 */
 	int32_t pool_id;	  /* the backend's name for the pool, or -1 */
 	uint16_t buf_id;	  /* taken by sl_slot_take_buffer() */
+	uint8_t engine_flags;	  /* engine's own */
+	uint8_t restarts;	  /* engine's own */
+	struct sl_buf_pool *pool; /* with SL_OP_POOLED */
 
 	/* engine's own */
-	uint8_t engine_flags;
-	uint8_t restarts;
-	uint64_t done;	/* bytes of the op transferred so far */
-	uint64_t total; /* bytes of the whole op */
 	struct sl_keep *keep;
-	struct sl_slot *next; /* in one engine list at a time */
-	int64_t retry_ns;     /* LOCK: when to try again */
-	int64_t backoff_ns;
-	struct sl_slot *fd_next; /* slots on the same descriptor */
-	struct sl_slot **fd_link;
+	uint64_t done; /* bytes of the op transferred so far */
 	int64_t result;
+	uint64_t total;	      /* bytes of the whole op */
+	struct sl_slot *next; /* in one engine list at a time */
 
 	/* the backend's own; what the last op left in it is still there at start() */
 	union {
 		uint64_t u64[4];
 		void *ptr[4];
 	} backend;
+
+	/* engine's own */
+	struct sl_slot *fd_next; /* slots on the same descriptor */
+	struct sl_slot **fd_link;
+	int64_t retry_ns; /* LOCK: when to try again */
 };
+
+/* Most of an op happens in the first two of three cache lines. */
+_Static_assert(sizeof(struct sl_slot) == 192, "three cache lines");
 
 enum sl_event_flag {
 	SL_EVENT_MORE = 1 << 0,	  /* the slot is still started */
@@ -88,10 +92,16 @@ enum sl_event_flag {
 /* How a transfer ended. */
 struct sl_event {
 	uint64_t id;
-	int64_t res;
+	int64_t res; /* POLL: the events seen */
 	uint16_t flags;
 	uint16_t buf_id;
-	uint32_t aux; /* POLL: events seen (also in res) */
+};
+
+/* Events on their way: the backend writes at the tail, the engine reads at the head. */
+struct sl_event_queue {
+	struct sl_event *entries;
+	uint32_t head, tail; /* positions, that wrap */
+	uint32_t mask;
 };
 
 /* What a backend tells about itself when it opens. */
@@ -110,6 +120,7 @@ struct sl_backend_caps {
 /* What opening a backend needs. */
 struct sl_backend_open {
 	struct sl_ring *ring;		/* for sl_event() and sl_report() */
+	struct sl_event_queue *events;	/* for sl_event_place() */
 	const char *options;		/* after the colon of the name: "sqpoll"; or "" */
 	const struct sl_backend *inner; /* for one that wraps another; else NULL */
 	const char *inner_options;
@@ -184,6 +195,15 @@ struct sl_backend {
 
 /* Posts how a transfer ended; false: the queue is full, keep it and stop. */
 bool sl_event(struct sl_ring *ring, const struct sl_event *event);
+
+/* The same without a copy: the place of the next event, which the backend fills
+ * before it posts or reaps another; NULL: the queue is full. */
+static inline struct sl_event *sl_event_place(struct sl_event_queue *queue)
+{
+	if (queue->tail - queue->head > queue->mask)
+		return NULL;
+	return &queue->entries[queue->tail++ & queue->mask];
+}
 
 /* How many more events sl_event() would take now. */
 unsigned sl_event_room(const struct sl_ring *ring);

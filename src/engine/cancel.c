@@ -40,7 +40,7 @@ static void cancel_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
 	switch (slot->engine_state) {
 	case SLOT_STARTED:
 		ring->backend->cancel(ring->state, slot);
-		ring->unflushed++;
+		ring->unflushed = true;
 		break;
 	case SLOT_POOL_WAIT:
 		pool_unwait(slot);

@@ -45,7 +45,7 @@ enum op_state {
 };
 
 enum slot_state {
-	SLOT_FREE = 0,
+	SLOT_HELD = 0,	 /* being moved from one to another, or free: without an op */
 	SLOT_STARTED,	 /* in the backend's hands */
 	SLOT_RETRY,	 /* the backend had no room */
 	SLOT_KEEP_WAIT,	 /* behind another transfer on a kept stream */
@@ -53,7 +53,6 @@ enum slot_state {
 	SLOT_WORK,	 /* queued for a worker, or with one */
 	SLOT_LOCK_WAIT,	 /* lock held by somebody else */
 	SLOT_CLOSE_WAIT, /* close, until the others on the descriptor have ended */
-	SLOT_HELD,	 /* being moved from one to another */
 };
 
 enum slot_flag {
@@ -95,51 +94,51 @@ struct sl_keep {
 struct sl_workers;
 
 struct sl_ring {
-	/* read by every call */
+	/* What every op comes to, close together. */
 	uint64_t owner;
 	const uint32_t *alive; /* one page, wiped in a forked child */
 	const struct sl_backend *backend;
 	void *state;
-	struct sl_backend_caps backend_caps;
-	uint64_t plain_ops; /* codes that only ever go straight to the backend */
+	uint64_t plain_ops;  /* codes that only ever go straight to the backend */
+	uint64_t simple_ops; /* codes without a rule of their own: see is_simple() */
 	int64_t now_ns;
-	struct sl_ring_opts opts;
-	struct sl_allocator allocator; /* what opts.allocator points at */
-
-	/* accepted ops */
-	uint32_t inflight; /* counted against depth */
+	uint32_t inflight; /* accepted ops, counted against depth */
 	uint32_t parked;
-	uint32_t finished_nr;
-	uint32_t collectable; /* accepted or parked, without a callback */
-	uint32_t delivered;   /* completions so far, wraps */
-	uint32_t unflushed;   /* started since the backend was last entered */
+	struct sl_slot *slots;
+	struct sl_slot *free_slots;
+	struct op_list pending;
+	struct sl_event_queue events;
+	uint32_t delivered; /* completions so far, wraps */
 	uint32_t in_backend;
-	uint32_t unpolled; /* turns since the backend was asked last */
+	uint32_t latency_bucket; /* of the op that ended last */
 	uint32_t splices;
-	uint32_t starved; /* slots in SLOT_POOL_WAIT */
-	uint32_t waiting; /* ops behind another in a chain */
-	int error;	  /* the backend failed with it, for good */
+	uint32_t closes; /* slots in SLOT_CLOSE_WAIT */
+	bool unflushed;	 /* something was started since the backend was last entered */
 	bool dispatching;
 	bool draining;
 	bool embedded; /* sl_ring_fd() was called */
-	struct op_list pending, ended, finished;
+	struct sl_ring_opts opts;
+	struct sl_class classes[SL_RING_CLASSES];
+
+	/* the other ops */
+	uint32_t finished_nr;
+	uint32_t collectable; /* accepted or parked, without a callback */
+	uint32_t unpolled;    /* turns since the backend was asked last */
+	uint32_t starved;     /* slots in SLOT_POOL_WAIT */
+	uint32_t waiting;     /* ops behind another in a chain */
+	int error;	      /* the backend failed with it, for good */
+	struct op_list ended, finished;
 	struct op_list ending; /* of the ended: those that this dispatch took */
 	struct slot_list retry, locks;
+	uint64_t virtual_time; /* see submit.c */
 
-	/* slots */
-	struct sl_slot *slots;
-	struct sl_slot *free_slots;
+	/* slots by descriptor */
 	struct sl_slot **fd_buckets;
 	uint32_t fd_mask;
-	uint32_t closes; /* slots in SLOT_CLOSE_WAIT */
-
-	/* events */
-	struct sl_event *events;
-	uint32_t event_head, event_tail, event_mask;
 
 	/* deadlines */
-	struct sl_op **heap;
 	uint32_t heap_nr;
+	struct sl_op **heap;
 
 	/* inline attempts */
 	uint32_t inline_skip, inline_backoff;
@@ -150,8 +149,6 @@ struct sl_ring {
 	uint32_t keep_nr, keep_mask;
 	struct sl_buf_pool *pools[RING_POOLS];
 	unsigned pool_nr;
-	struct sl_class classes[SL_RING_CLASSES];
-	uint64_t virtual_time; /* see submit.c */
 	struct sl_workers *workers;
 	uint64_t stalls;
 
@@ -162,7 +159,9 @@ struct sl_ring {
 	uint32_t woken;
 	uint32_t closing;
 
+	struct sl_backend_caps backend_caps;
 	struct sl_caps caps;
+	struct sl_allocator allocator; /* what opts.allocator points at */
 	uint64_t memory_bytes;
 	int owner_tid;
 };
@@ -191,6 +190,12 @@ void ring_notify(struct sl_ring *ring);
 
 /* ---- submit.c: acceptance, parking, classes ----------------------------------------- */
 void ring_admit(struct sl_ring *ring);
+uint64_t ring_simple_ops(const struct sl_ring *ring);
+
+static inline struct sl_class *class_of(struct sl_ring *ring, const struct sl_op *op)
+{
+	return &ring->classes[op->sched_class];
+}
 
 static inline void ring_pend(struct sl_ring *ring, struct sl_op *op)
 {
@@ -206,7 +211,7 @@ void ring_try_locks(struct sl_ring *ring);
 int64_t ring_next_lock_ns(const struct sl_ring *ring);
 
 /* ---- step.c: what an event means --------------------------------------------------- */
-void ring_step(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event);
+void ring_step_events(struct sl_ring *ring);
 
 /* ---- finish.c: the end of an op ------------------------------------------------------ */
 void op_call_timed(struct sl_ring *ring, struct sl_op *op);
@@ -222,8 +227,7 @@ static inline void op_call(struct sl_ring *ring, struct sl_op *op)
 /* Ends an op without or with its slot; its callback runs at the next dispatch. */
 void ring_end(struct sl_ring *ring, struct sl_op *op, int64_t res);
 void ring_end_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
-/* Delivers a completion now; from dispatch only. */
-void ring_finish_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
+/* Delivers one of several completions now; from dispatch only. */
 void ring_deliver_more(struct sl_ring *ring, struct sl_slot *slot, int64_t res);
 unsigned ring_dispatch(struct sl_ring *ring);
 
@@ -272,7 +276,7 @@ static inline bool posts_waiting(const struct sl_ring *ring)
 /* Something to dispatch. */
 static inline bool ring_has_work(const struct sl_ring *ring)
 {
-	return ring->ended.head || ring->event_head != ring->event_tail || posts_waiting(ring);
+	return ring->ended.head || ring->events.head != ring->events.tail || posts_waiting(ring);
 }
 
 /* ---- buf.c -------------------------------------------------------------------------- */

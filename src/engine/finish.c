@@ -6,9 +6,7 @@
  * waits in ring->ended. Dispatch takes what was there when it began, so ops
  * submitted by callbacks cannot keep it for ever.
  */
-#include "engine/engine.h"
-#include "engine/slot.h"
-#include "engine/stats.h"
+#include "engine/finish.h"
 
 /* Runs a callback with the stall clock around it. */
 void op_call_timed(struct sl_ring *ring, struct sl_op *op)
@@ -48,13 +46,11 @@ static bool succeeded(const struct sl_op *op)
 }
 
 /* The successor of a finished op: started, or cancelled with all behind it. */
-static void follow_chain(struct sl_ring *ring, struct sl_op *op)
+void follow_chain(struct sl_ring *ring, struct sl_op *op)
 {
 	struct sl_op *next = op->chain;
 
 	op->chain = NULL;
-	if (!next)
-		return;
 	next->prev = NULL;
 	ring->waiting--;
 	if (succeeded(op) && !ring->draining)
@@ -63,36 +59,13 @@ static void follow_chain(struct sl_ring *ring, struct sl_op *op)
 		ring_end(ring, next, -ECANCELED);
 }
 
-static void finish(struct sl_ring *ring, struct sl_op *op, int64_t res)
+/* It counts as in flight until sl_ring_next() returns it. */
+void keep_finished(struct sl_ring *ring, struct sl_op *op)
 {
-	op->res = res;
-	op->more = 0;
-	ring->delivered++;
-	if (SL_UNLIKELY(op->heap_idx))
-		deadline_remove(ring, op);
-	stats_ended(ring, op);
-	if (SL_UNLIKELY(op->chain))
-		follow_chain(ring, op);
-	if (SL_UNLIKELY(!op->done)) {
-		op->state = OP_FINISHED;
-		op_list_add(&ring->finished, op);
-		ring->finished_nr++;
-		ring->classes[op->sched_class].finished++;
-		return;
-	}
-	op->state = OP_IDLE;
-	class_leave(ring, op);
-	if (SL_UNLIKELY(ring->parked))
-		ring_admit(ring);
-	op_call(ring, op);
-}
-
-void ring_finish_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
-{
-	struct sl_op *op = slot->op;
-
-	slot_release(ring, slot);
-	finish(ring, op, res);
+	op->state = OP_FINISHED;
+	op_list_add(&ring->finished, op);
+	ring->finished_nr++;
+	class_of(ring, op)->finished++;
 }
 
 void ring_end(struct sl_ring *ring, struct sl_op *op, int64_t res)
@@ -159,21 +132,7 @@ static void dispatch_ended(struct sl_ring *ring)
 		if (op->code == SL_OP_TIMER && op->flags & SL_OP_MULTI && !op->res)
 			tick(ring, op);
 		else
-			finish(ring, op, op->res);
-	}
-}
-
-static void dispatch_events(struct sl_ring *ring)
-{
-	uint32_t end = ring->event_tail;
-
-	while (ring->event_head != end) {
-		const struct sl_event *event = &ring->events[ring->event_head & ring->event_mask];
-		struct sl_slot *slot = slot_find(ring, event->id);
-
-		if (SL_LIKELY(slot))
-			ring_step(ring, slot, event);
-		ring->event_head++; /* only now may its place be used again */
+			finish_op(ring, op, op->res);
 	}
 }
 
@@ -184,7 +143,7 @@ unsigned ring_dispatch(struct sl_ring *ring)
 	ring->dispatching = true;
 	if (ring->ended.head)
 		dispatch_ended(ring);
-	dispatch_events(ring);
+	ring_step_events(ring);
 	if (SL_UNLIKELY(posts_waiting(ring)))
 		posts_dispatch(ring, ring->draining ? -ECANCELED : 0);
 	ring->dispatching = false;

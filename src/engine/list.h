@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* list.h - FIFO lists through the ops and slots themselves: no memory, O(1) at both ends. */
+/*
+ * list.h - FIFO lists through the ops and slots themselves: no memory, O(1) at both ends.
+ *
+ * The links of what is in no list mean nothing, and neither does the prev of a head.
+ */
 #ifndef SLUICE_ENGINE_LIST_H
 #define SLUICE_ENGINE_LIST_H
 
@@ -26,23 +30,25 @@ static inline void op_list_add(struct op_list *list, struct sl_op *op)
 
 static inline void op_list_remove(struct op_list *list, struct sl_op *op)
 {
-	if (op->prev)
-		op->prev->next = op->next;
+	if (op == list->tail)
+		list->tail = op == list->head ? NULL : op->prev;
 	else
-		list->head = op->next;
-	if (op->next)
 		op->next->prev = op->prev;
+	if (op == list->head)
+		list->head = op->next;
 	else
-		list->tail = op->prev;
-	op->next = op->prev = NULL;
+		op->prev->next = op->next;
 }
 
 static inline struct sl_op *op_list_pop(struct op_list *list)
 {
 	struct sl_op *op = list->head;
 
-	if (op)
-		op_list_remove(list, op);
+	if (!op)
+		return NULL;
+	list->head = op->next;
+	if (!list->head)
+		list->tail = NULL;
 	return op;
 }
 

@@ -81,12 +81,12 @@ static int alloc_arrays(struct sl_ring *ring)
 	uint32_t events = ring_event_entries(opts);
 
 	ring->fd_mask = ring_fd_buckets(opts) - 1;
-	ring->event_mask = events - 1;
+	ring->events.mask = events - 1;
 	ring->slots = ring_alloc(ring, opts->depth, sizeof(*ring->slots));
 	ring->fd_buckets = ring_alloc(ring, ring->fd_mask + 1, sizeof(*ring->fd_buckets));
-	ring->events = ring_alloc(ring, events, sizeof(*ring->events));
+	ring->events.entries = ring_alloc(ring, events, sizeof(*ring->events.entries));
 	ring->heap = ring_alloc(ring, opts->depth + opts->park_max, sizeof(struct sl_op *));
-	if (!ring->slots || !ring->fd_buckets || !ring->events || !ring->heap)
+	if (!ring->slots || !ring->fd_buckets || !ring->events.entries || !ring->heap)
 		return -ENOMEM;
 	init_slots(ring);
 	return keep_init(ring);
@@ -96,6 +96,7 @@ static int open_backend(struct sl_ring *ring, const struct sl_ring_choice *choic
 {
 	const struct sl_backend_open args = {
 		.ring = ring,
+		.events = &ring->events,
 		.options = choice->options ? choice->options : "",
 		.inner = choice->inner,
 		.inner_options = choice->inner_options ? choice->inner_options : "",
@@ -141,7 +142,8 @@ static uint64_t plain_ops(const struct sl_ring *ring)
 		ops &= ~(1ull << SL_OP_READ | 1ull << SL_OP_WRITE);
 	if (!ring->backend->owns_world && !(ring->opts.flags & SL_RING_NO_INLINE))
 		ops &= ~(1ull << SL_OP_READ | 1ull << SL_OP_OPEN | 1ull << SL_OP_STAT);
-	return ops & ~(1ull << SL_OP_CLOSE | 1ull << SL_OP_LOCK);
+	return ops & ~(1ull << SL_OP_TIMER | 1ull << SL_OP_POST | 1ull << SL_OP_CLOSE |
+		       1ull << SL_OP_LOCK);
 }
 
 static void fill_caps(struct sl_ring *ring, const struct sl_ring_choice *choice)
@@ -182,6 +184,7 @@ static int build(struct sl_ring *ring, const struct sl_ring_choice *choice, char
 	ring->now_ns = ring->backend->now(ring->state);
 	ring->plain_ops = plain_ops(ring);
 	fill_caps(ring, choice);
+	ring->simple_ops = ring_simple_ops(ring);
 	ring->caps.memory_bytes = ring->memory_bytes + ring->backend_caps.memory_bytes;
 	return 0;
 }

@@ -107,7 +107,8 @@ static int wait_backend(struct sl_ring *ring, unsigned nr, int64_t limit_ns)
 {
 	int err;
 
-	ring->unflushed = ring->unpolled = 0;
+	ring->unflushed = false;
+	ring->unpolled = 0;
 	err = ring->backend->wait(ring->state, nr, limit_ns);
 	ring->now_ns = ring->backend->now(ring->state);
 	return err;
@@ -126,7 +127,7 @@ static int keep_going(struct sl_ring *ring)
 	}
 	if (!ring->unflushed)
 		return 0;
-	ring->unflushed = 0;
+	ring->unflushed = false;
 	return ring->backend->flush(ring->state);
 }
 
@@ -249,7 +250,7 @@ int sl_ring_flush(struct sl_ring *ring)
 	ring_start_pending(ring);
 	if (!ring->unflushed)
 		return 0;
-	ring->unflushed = 0;
+	ring->unflushed = false;
 	err = ring->backend->flush(ring->state);
 	if (SL_UNLIKELY(err))
 		ring->error = err;
@@ -258,12 +259,14 @@ int sl_ring_flush(struct sl_ring *ring)
 
 static void collect(struct sl_ring *ring, struct sl_op *op)
 {
+	struct sl_class *class = class_of(ring, op);
+
 	op_list_remove(&ring->finished, op);
 	ring->finished_nr--;
-	ring->classes[op->sched_class].finished--;
+	class->finished--;
 	ring->collectable--;
 	op->state = OP_IDLE;
-	class_leave(ring, op);
+	class_leave(ring, class);
 	if (SL_UNLIKELY(ring->parked))
 		ring_admit(ring);
 }

@@ -62,7 +62,7 @@ void ring_free_all(struct sl_ring *ring, bool forked)
 		ring->backend->close(ring->state, forked);
 	ring_free(ring, ring->slots, opts->depth, sizeof(*ring->slots));
 	ring_free(ring, ring->fd_buckets, ring->fd_mask + 1, sizeof(*ring->fd_buckets));
-	ring_free(ring, ring->events, ring->event_mask + 1, sizeof(*ring->events));
+	ring_free(ring, ring->events.entries, ring->events.mask + 1, sizeof(*ring->events.entries));
 	ring_free(ring, ring->heap, opts->depth + opts->park_max, sizeof(struct sl_op *));
 	if (ring->alive)
 		munmap((void *)(uintptr_t)ring->alive, 4096);

@@ -37,7 +37,7 @@ bool slot_alone_on_fd(const struct sl_ring *ring, const struct sl_slot *slot)
 }
 
 /* A close that waited for the last other op on its descriptor goes on. */
-void slot_wake_close(struct sl_ring *ring, int fd)
+static void wake_close(struct sl_ring *ring, int fd)
 {
 	struct sl_slot *at = ring->fd_buckets[(uint32_t)fd & ring->fd_mask];
 
@@ -52,14 +52,17 @@ void slot_wake_close(struct sl_ring *ring, int fd)
 	}
 }
 
-void slot_release_splice(struct sl_ring *ring, const struct sl_op *op)
+/* Told while somebody may care: op has given back its slot. */
+void slot_left(struct sl_ring *ring, const struct sl_op *op)
 {
-	ring->splices--;
-	if (ring->closes)
-		slot_wake_close(ring, splice_source(op));
+	if (is_splice(op)) {
+		ring->splices--;
+		wake_close(ring, splice_source(op));
+	}
+	wake_close(ring, op->fd);
 }
 
-uint64_t slot_vector_bytes(const struct iovec *iov, uint64_t nr)
+static uint64_t vector_bytes(const struct iovec *iov, uint64_t nr)
 {
 	uint64_t total = 0;
 
@@ -89,10 +92,6 @@ static void set_vector_piece(struct sl_slot *slot)
 	slot->len = iov[i].iov_len - skip;
 }
 
-/* Linux transfers at most 0x7ffff000 bytes a call (read(2)); 1 GiB pieces keep
- * every alignment. */
-#define PIECE_MAX ((uint64_t)1 << 30)
-
 /* What to transfer next, from slot->done. */
 void slot_set_piece(struct sl_slot *slot)
 {
@@ -105,9 +104,16 @@ void slot_set_piece(struct sl_slot *slot)
 	} else if (!(op->flags & SL_OP_POOLED)) {
 		slot->buf = (char *)op->buf + slot->done;
 		slot->len = slot->total - slot->done;
-		if (slot->len > PIECE_MAX)
-			slot->len = PIECE_MAX;
+		if (slot->len > SLOT_PIECE_MAX)
+			slot->len = SLOT_PIECE_MAX;
 	}
 	if (sl_op_table[op->code].traits & SL_OP_AT_OFF && op->off != SL_OFF_CURRENT)
 		slot->off = op->off + slot->done;
+}
+
+void slot_set_first_piece(struct sl_slot *slot)
+{
+	if (slot->op->flags & SL_OP_VEC)
+		slot->total = vector_bytes(slot->op->buf, slot->op->len);
+	slot_set_piece(slot);
 }

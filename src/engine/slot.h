@@ -7,12 +7,15 @@
 
 #define SLOT_GENERATION_ONE ((uint64_t)1 << 32)
 
+/* Linux transfers at most 0x7ffff000 bytes a call (read(2)); 1 GiB pieces keep
+ * every alignment. */
+#define SLOT_PIECE_MAX ((uint64_t)1 << 30)
+
 /* What slot_take() and slot_release() leave to slot.c. */
 void slot_set_piece(struct sl_slot *slot);
-uint64_t slot_vector_bytes(const struct iovec *iov, uint64_t nr);
+void slot_set_first_piece(struct sl_slot *slot);
 bool slot_alone_on_fd(const struct sl_ring *ring, const struct sl_slot *slot);
-void slot_wake_close(struct sl_ring *ring, int fd);
-void slot_release_splice(struct sl_ring *ring, const struct sl_op *op);
+void slot_left(struct sl_ring *ring, const struct sl_op *op);
 
 /* On two descriptors: chained by its target; few are in flight at a time. */
 static inline bool is_splice(const struct sl_op *op)
@@ -29,9 +32,8 @@ static inline struct sl_slot *slot_find(const struct sl_ring *ring, uint64_t id)
 {
 	struct sl_slot *slot = &ring->slots[(uint32_t)id];
 
-	if (SL_UNLIKELY((uint32_t)id >= ring->opts.depth || slot->id != id))
-		return NULL;
-	return slot->engine_state == SLOT_FREE ? NULL : slot;
+	/* Nobody was told the id of a free slot yet. */
+	return SL_LIKELY((uint32_t)id < ring->opts.depth && slot->id == id) ? slot : NULL;
 }
 
 static inline struct sl_slot *slot_of(const struct sl_ring *ring, const struct sl_op *op)
@@ -52,47 +54,40 @@ static inline void fd_chain_add(struct sl_ring *ring, struct sl_slot *slot)
 
 static inline void fd_chain_remove(struct sl_slot *slot)
 {
-	if (!slot->fd_link)
-		return;
 	*slot->fd_link = slot->fd_next;
 	if (slot->fd_next)
 		slot->fd_next->fd_link = slot->fd_link;
 	slot->fd_link = NULL;
 }
 
+/* The first transfer of an op is all of it, but for vectors and what is too long. Members
+ * in the order of the struct: a compiler then writes several at a time. */
 static inline struct sl_slot *slot_take(struct sl_ring *ring, struct sl_op *op)
 {
-	const struct sl_op_info *info = &sl_op_table[op->code];
 	struct sl_slot *slot = ring->free_slots;
 
 	SL_ASSERT(slot); /* E1 */
 	ring->free_slots = slot->next;
-	slot->next = NULL;
 	slot->op = op;
 	slot->code = op->code;
-	slot->engine_state = SLOT_HELD;
 	slot->flags = op->flags;
 	slot->fd = op->fd;
-	slot->fixed_fd = slot->fixed_buf = slot->pool_id = -1;
 	slot->buf = op->buf;
 	slot->len = op->len;
 	slot->off = op->off;
-	slot->pool = NULL;
+	slot->fixed_fd = slot->fixed_buf = -1;
+	slot->pool_id = -1;
+	slot->buf_id = 0;
 	slot->engine_flags = slot->restarts = 0;
-	slot->done = 0;
-	slot->total = op->len;
+	slot->pool = NULL;
 	slot->keep = NULL;
+	slot->done = 0;
 	slot->result = 0;
-	slot->backoff_ns = 0;
-	if (info->flags & (SL_OP_VEC | SL_OP_POOLED)) {
-		if (op->flags & SL_OP_VEC)
-			slot->total = slot_vector_bytes(op->buf, op->len);
-		slot_set_piece(slot);
-	}
-	if (info->traits & SL_OP_ON_FD)
-		fd_chain_add(ring, slot);
+	slot->total = op->len;
 	op->slot = (uint32_t)slot->id;
 	op->state = OP_STARTED;
+	if (SL_UNLIKELY(op->flags & SL_OP_VEC || op->len > SLOT_PIECE_MAX))
+		slot_set_first_piece(slot);
 	return slot;
 }
 
@@ -102,14 +97,12 @@ static inline void slot_release(struct sl_ring *ring, struct sl_slot *slot)
 
 	if (SL_UNLIKELY(slot->keep))
 		keep_leave(ring, slot);
-	fd_chain_remove(slot);
-	slot->engine_state = SLOT_FREE;
+	if (slot->fd_link)
+		fd_chain_remove(slot);
 	slot->id += SLOT_GENERATION_ONE;
 	slot->op = NULL;
-	if (SL_UNLIKELY(is_splice(op)))
-		slot_release_splice(ring, op);
-	if (SL_UNLIKELY(ring->closes))
-		slot_wake_close(ring, op->fd);
+	if (SL_UNLIKELY(ring->splices | ring->closes))
+		slot_left(ring, op);
 	slot->next = ring->free_slots;
 	ring->free_slots = slot;
 }

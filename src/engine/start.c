@@ -13,6 +13,7 @@
 
 #define LOCK_BACKOFF_MIN_NS 1000000
 #define LOCK_BACKOFF_MAX_NS 50000000
+#define LOCK_DOUBLINGS	    6
 
 static bool is_native(const struct sl_ring *ring, const struct sl_slot *slot)
 {
@@ -22,20 +23,26 @@ static bool is_native(const struct sl_ring *ring, const struct sl_slot *slot)
 	       slot->off == SL_OFF_CURRENT;
 }
 
-static void start_native(struct sl_ring *ring, struct sl_slot *slot)
+static SL_COLD void not_started(struct sl_ring *ring, struct sl_slot *slot, int err)
 {
-	int err = ring->backend->start(ring->state, slot);
-
-	if (SL_LIKELY(!err)) {
-		slot->engine_state = SLOT_STARTED;
-		ring->unflushed++;
-		ring->in_backend++;
-	} else if (err == -EAGAIN) {
+	if (err == -EAGAIN) {
 		slot->engine_state = SLOT_RETRY;
 		slot_list_add(&ring->retry, slot);
 	} else {
 		ring_end_slot(ring, slot, err);
 	}
+}
+
+static inline void start_native(struct sl_ring *ring, struct sl_slot *slot)
+{
+	int err = ring->backend->start(ring->state, slot);
+
+	if (SL_UNLIKELY(err)) {
+		not_started(ring, slot, err);
+		return;
+	}
+	slot->engine_state = SLOT_STARTED;
+	ring->in_backend++;
 }
 
 static void start_on_worker(struct sl_ring *ring, struct sl_slot *slot)
@@ -74,6 +81,14 @@ static void start_close(struct sl_ring *ring, struct sl_slot *slot)
 	}
 }
 
+/* Twice as long each time. */
+static int64_t lock_backoff_ns(unsigned tries)
+{
+	int64_t backoff_ns = (int64_t)LOCK_BACKOFF_MIN_NS << tries;
+
+	return backoff_ns < LOCK_BACKOFF_MAX_NS ? backoff_ns : LOCK_BACKOFF_MAX_NS;
+}
+
 /* Tries; fcntl(2) has no way to wait that could be cancelled. */
 static void start_lock(struct sl_ring *ring, struct sl_slot *slot)
 {
@@ -88,12 +103,9 @@ static void start_lock(struct sl_ring *ring, struct sl_slot *slot)
 		ring_end_slot(ring, slot, res);
 		return;
 	}
-	slot->backoff_ns *= 2; /* 0 at first */
-	if (slot->backoff_ns < LOCK_BACKOFF_MIN_NS)
-		slot->backoff_ns = LOCK_BACKOFF_MIN_NS;
-	if (slot->backoff_ns > LOCK_BACKOFF_MAX_NS)
-		slot->backoff_ns = LOCK_BACKOFF_MAX_NS;
-	slot->retry_ns = ring->now_ns + slot->backoff_ns;
+	slot->retry_ns = ring->now_ns + lock_backoff_ns(slot->restarts);
+	if (slot->restarts < LOCK_DOUBLINGS)
+		slot->restarts++;
 	slot->engine_state = SLOT_LOCK_WAIT;
 	slot_list_add(&ring->locks, slot);
 }
@@ -112,8 +124,9 @@ static bool answered_inline(struct sl_ring *ring, struct sl_slot *slot)
 	return true;
 }
 
-static void start_slowly(struct sl_ring *ring, struct sl_slot *slot)
+static SL_NOINLINE void start_slowly(struct sl_ring *ring, struct sl_slot *slot)
 {
+	slot->engine_state = SLOT_HELD;
 	if (slot->engine_flags & SLOT_CANCEL && slot->code != SL_OP_CLOSE) {
 		ring_end_slot(ring, slot,
 			      slot->engine_flags & SLOT_TIMEOUT ? -ETIMEDOUT : -ECANCELED);
@@ -139,15 +152,22 @@ static void start_slowly(struct sl_ring *ring, struct sl_slot *slot)
 		start_on_worker(ring, slot);
 }
 
-/* Also called again for every further transfer of the same op. */
-void ring_start_slot(struct sl_ring *ring, struct sl_slot *slot)
+static inline void start_slot(struct sl_ring *ring, struct sl_slot *slot)
 {
-	slot->engine_state = SLOT_HELD;
 	if (SL_LIKELY(ring->plain_ops >> slot->code & 1 && !slot->keep &&
 		      !(slot->engine_flags & (SLOT_CANCEL | SLOT_NOT_NATIVE))))
 		start_native(ring, slot);
 	else
 		start_slowly(ring, slot);
+}
+
+/* Once more, for a further transfer of the same op. */
+void ring_start_slot(struct sl_ring *ring, struct sl_slot *slot)
+{
+	uint32_t before = ring->in_backend;
+
+	start_slot(ring, slot);
+	ring->unflushed |= ring->in_backend != before;
 }
 
 static bool being_closed(const struct sl_ring *ring, const struct sl_slot *slot, int fd)
@@ -199,51 +219,65 @@ static void attach(struct sl_ring *ring, struct sl_slot *slot, const struct sl_o
 	}
 }
 
-static void start_with_slot(struct sl_ring *ring, struct sl_op *op)
-{
-	const struct sl_op_info *info = &sl_op_table[op->code];
-	struct sl_slot *slot = slot_take(ring, op);
-
-	if (info->traits & SL_OP_ON_FD) {
-		if (SL_UNLIKELY(is_splice(op)))
-			ring->splices++;
-		if (SL_UNLIKELY(ring->closes) && comes_too_late(ring, slot)) {
-			ring_end_slot(ring, slot, -EBADF);
-			return;
-		}
-		attach(ring, slot, info);
-	}
-	ring_start_slot(ring, slot);
-}
-
-static void start_op(struct sl_ring *ring, struct sl_op *op)
+/* True for an op that takes no slot. */
+static bool started_without_slot(struct sl_ring *ring, struct sl_op *op)
 {
 	switch (op->code) {
 	case SL_OP_TIMER:
 		op->state = OP_TIMING;
 		deadline_add(ring, op);
-		break;
+		return true;
 	case SL_OP_POST:
 		ring_end(ring, op, sl_ring_post(op->arg, op->buf));
-		break;
+		return true;
 	case SL_OP_NOP:
-		if (!(ring->backend_caps.native >> SL_OP_NOP & 1)) {
-			ring_end(ring, op, 0);
-			break;
-		}
-		start_with_slot(ring, op);
-		break;
+		if (ring->backend_caps.native >> SL_OP_NOP & 1)
+			return false;
+		ring_end(ring, op, 0);
+		return true;
 	default:
-		start_with_slot(ring, op);
+		return false;
 	}
+}
+
+static void start_on_fd(struct sl_ring *ring, struct sl_slot *slot, const struct sl_op_info *info)
+{
+	fd_chain_add(ring, slot);
+	if (SL_UNLIKELY(is_splice(slot->op)))
+		ring->splices++;
+	if (SL_UNLIKELY(ring->closes) && comes_too_late(ring, slot)) {
+		ring_end_slot(ring, slot, -EBADF);
+		return;
+	}
+	attach(ring, slot, info);
+	start_slot(ring, slot);
+}
+
+static inline void start_op(struct sl_ring *ring, struct sl_op *op)
+{
+	const struct sl_op_info *info = &sl_op_table[op->code];
+	bool plain = ring->plain_ops >> op->code & 1;
+	struct sl_slot *slot;
+
+	if (!plain && started_without_slot(ring, op))
+		return;
+	slot = slot_take(ring, op);
+	if (info->traits & SL_OP_ON_FD)
+		start_on_fd(ring, slot, info);
+	else if (plain)
+		start_native(ring, slot);
+	else
+		start_slowly(ring, slot);
 }
 
 void ring_start_pending(struct sl_ring *ring)
 {
+	uint32_t before = ring->in_backend;
 	struct sl_op *op;
 
 	while ((op = op_list_pop(&ring->pending)))
 		start_op(ring, op);
+	ring->unflushed |= ring->in_backend != before;
 }
 
 static unsigned list_length(const struct slot_list *list)

@@ -4,6 +4,14 @@
 
 #include "engine/stats.h"
 
+/* Of the histogram; a clock may go back, in a simulation of one. */
+unsigned stats_bucket(int64_t took_ns)
+{
+	unsigned bucket = took_ns > 0 ? sl_log2((uint64_t)took_ns) : 0;
+
+	return bucket < SL_RING_LATENCY_BUCKETS ? bucket : SL_RING_LATENCY_BUCKETS - 1;
+}
+
 static void add_stats(struct sl_ring_stats *sum, const struct sl_ring_stats *part)
 {
 	sum->submitted += part->submitted;

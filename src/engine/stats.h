@@ -10,10 +10,12 @@ static inline struct sl_ring_stats *op_stats(struct sl_ring *ring, const struct 
 	return &ring->classes[op->sched_class].stats;
 }
 
-static inline void class_leave(struct sl_ring *ring, const struct sl_op *op)
+unsigned stats_bucket(int64_t took_ns);
+
+static inline void class_leave(struct sl_ring *ring, struct sl_class *class)
 {
 	ring->inflight--;
-	ring->classes[op->sched_class].inflight--;
+	class->inflight--;
 }
 
 static inline void stats_bytes(struct sl_ring_stats *stats, const struct sl_op *op)
@@ -30,22 +32,22 @@ static inline void stats_latency(struct sl_ring *ring, struct sl_ring_stats *sta
 				 const struct sl_op *op)
 {
 	int64_t end_ns = ring->now_ns;
-	unsigned bucket;
+	uint64_t took_ns;
 
 	if (SL_UNLIKELY(ring->opts.flags & SL_RING_CLOCK_PER_OP))
 		end_ns = ring->backend->now(ring->state);
-	bucket = end_ns > op->submit_ns ? sl_log2((uint64_t)(end_ns - op->submit_ns)) : 0;
-	if (SL_UNLIKELY(bucket >= SL_RING_LATENCY_BUCKETS))
-		bucket = SL_RING_LATENCY_BUCKETS - 1;
-	stats->latency[bucket]++;
+	took_ns = (uint64_t)(end_ns - op->submit_ns) | 1;
+	/* Ops that end together have taken alike: to look is cheaper than to compute. */
+	if (SL_UNLIKELY(took_ns >> ring->latency_bucket != 1))
+		ring->latency_bucket = stats_bucket((int64_t)took_ns);
+	stats->latency[ring->latency_bucket]++;
 }
 
 /* The end of an op. That it was submitted, and completed, follows from the
  * histogram and what is in flight: see class_stats(). */
-static inline void stats_ended(struct sl_ring *ring, const struct sl_op *op)
+static inline void stats_ended(struct sl_ring *ring, struct sl_ring_stats *stats,
+			       const struct sl_op *op)
 {
-	struct sl_ring_stats *stats = op_stats(ring, op);
-
 	if (SL_UNLIKELY(op->res < 0)) {
 		if (op->res == -ECANCELED)
 			stats->cancelled++;

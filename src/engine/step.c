@@ -12,9 +12,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "engine/engine.h"
-#include "engine/slot.h"
-#include "engine/stats.h"
+#include "engine/finish.h"
 
 #define RESTARTS_MAX 3
 
@@ -37,7 +35,7 @@ static void end(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
 {
 	if (SL_UNLIKELY(cancelled(slot)) && (res == -ECANCELED || res == -EINTR || res == -EAGAIN))
 		res = cancel_result(slot);
-	ring_finish_slot(ring, slot, res);
+	finish_slot(ring, slot, res);
 }
 
 static void restart(struct sl_ring *ring, struct sl_slot *slot)
@@ -316,24 +314,8 @@ static bool step_again(struct sl_ring *ring, struct sl_slot *slot, const struct 
 	return event->res == -EPERM && native && use_worker(ring, slot);
 }
 
-void ring_step(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event)
+static void step_by_code(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event)
 {
-	bool native = slot->engine_state == SLOT_STARTED;
-
-	if (native && !(event->flags & SL_EVENT_MORE)) {
-		ring->in_backend--;
-		slot->engine_state = SLOT_HELD;
-	}
-	if (SL_UNLIKELY(slot->engine_flags & (SLOT_READY_WAIT | SLOT_TOLD))) {
-		if (slot->engine_flags & SLOT_TOLD)
-			tell_end(ring, slot, event);
-		if (slot->engine_flags & SLOT_READY_WAIT) {
-			ready(ring, slot, event->res);
-			return;
-		}
-	}
-	if (SL_UNLIKELY(event->res < 0) && step_again(ring, slot, event, native))
-		return;
 	switch (slot->code) {
 	case SL_OP_READ:
 		if (slot->pool)
@@ -370,4 +352,72 @@ void ring_step(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event
 	default:
 		end(ring, slot, event->res);
 	}
+}
+
+static SL_NOINLINE void step_closely(struct sl_ring *ring, struct sl_slot *slot,
+				     const struct sl_event *event, bool native)
+{
+	if (native && !(event->flags & SL_EVENT_MORE))
+		slot->engine_state = SLOT_HELD;
+	if (SL_UNLIKELY(slot->engine_flags & (SLOT_READY_WAIT | SLOT_TOLD))) {
+		if (slot->engine_flags & SLOT_TOLD)
+			tell_end(ring, slot, event);
+		if (slot->engine_flags & SLOT_READY_WAIT) {
+			ready(ring, slot, event->res);
+			return;
+		}
+	}
+	if (SL_UNLIKELY(event->res < 0) && step_again(ring, slot, event, native))
+		return;
+	step_by_code(ring, slot, event);
+}
+
+/* Ops that end by whatever result they have. */
+#define SIMPLE_ENDS                                                                               \
+	(1ull << SL_OP_NOP | 1ull << SL_OP_FSYNC | 1ull << SL_OP_FDATASYNC | 1ull << SL_OP_OPEN | \
+	 1ull << SL_OP_STAT)
+#define TRANSFERS (1ull << SL_OP_READ | 1ull << SL_OP_WRITE)
+
+/* Most events are this: all that was asked for, at once, and nobody asked for an end. */
+static inline bool is_plain_end(const struct sl_slot *slot, const struct sl_event *event)
+{
+	if ((slot->engine_flags & ~SLOT_KEEP_BUSY) | event->flags || event->res < 0)
+		return false;
+	if (TRANSFERS >> slot->code & 1)
+		return !slot->pool && (uint64_t)event->res == slot->total;
+	return SIMPLE_ENDS >> slot->code & 1;
+}
+
+static inline void step(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event)
+{
+	bool native = slot->engine_state == SLOT_STARTED;
+
+	if (native && !(event->flags & SL_EVENT_MORE))
+		ring->in_backend--;
+	if (SL_UNLIKELY(!is_plain_end(slot, event))) {
+		step_closely(ring, slot, event, native);
+		return;
+	}
+	if (TRANSFERS >> slot->code & 1)
+		slot->op->done_len = slot->total;
+	finish_slot(ring, slot, event->res);
+}
+
+/* Those that were there when it began. */
+void ring_step_events(struct sl_ring *ring)
+{
+	struct sl_event_queue *queue = &ring->events;
+	uint32_t end = queue->tail;
+
+	while (queue->head != end) {
+		const struct sl_event *event = &queue->entries[queue->head & queue->mask];
+		struct sl_slot *slot = slot_find(ring, event->id);
+
+		if (SL_LIKELY(slot))
+			step(ring, slot, event);
+		queue->head++; /* only now may its place be used again */
+	}
+	/* The places that are in the cache already are as good as the next. */
+	if (queue->head == queue->tail)
+		queue->head = queue->tail = 0;
 }

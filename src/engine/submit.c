@@ -7,7 +7,8 @@
  * it parks if it may. Room that frees goes to parked ops first; among classes
  * to the one that has used the least of the ring for its shares (start-time
  * fair queueing over bytes: Goyal, Vin and Cheng, SIGCOMM '96). Virtual time is
- * when, in use, the op began that was let in last.
+ * when, in use, the op began that was let in last. It stands still while nobody
+ * waits: there is enough for all, and nothing to share out.
  */
 #include <limits.h>
 
@@ -80,36 +81,60 @@ static int check_request(const struct sl_ring *ring, const struct sl_op *op)
 	return 0;
 }
 
-static int check_op(const struct sl_ring *ring, const struct sl_op *op)
+static SL_NOINLINE int check_closely(const struct sl_ring *ring, const struct sl_op *op)
 {
 	int err;
 
-	if (SL_UNLIKELY(op->state != OP_IDLE || op->code >= SL_OP_CODES))
+	if (op->state != OP_IDLE || op->code >= SL_OP_CODES)
 		return -EINVAL;
-	if (SL_UNLIKELY(op->flags & ~SL_OP_PARK || op->code == SL_OP_WORK ||
-			op->code == SL_OP_POST || op->sched_class || op->len > SSIZE_MAX ||
-			is_message(op))) {
-		err = check_request(ring, op);
-		if (err)
-			return err;
-	}
-	return ring->caps.route[op->code] == SL_ROUTE_NONE ? -EOPNOTSUPP : 0;
+	err = check_request(ring, op);
+	if (!err && ring->caps.route[op->code] == SL_ROUTE_NONE)
+		err = -EOPNOTSUPP;
+	return err;
 }
 
-static void accept_op(struct sl_ring *ring, struct sl_op *op)
+/* Most ops leave nothing to be looked at closely: in the first class, without a flag that
+ * changes what they mean, and of a code without a rule of its own. */
+static inline bool is_simple(const struct sl_ring *ring, const struct sl_op *op)
 {
-	op->ring = ring;
-	op->chain = NULL;
+	return op->state == OP_IDLE && op->code < SL_OP_CODES && ring->simple_ops >> op->code & 1 &&
+	       !(op->flags & ~SL_OP_PARK) && !op->sched_class && op->len <= SSIZE_MAX;
+}
+
+static inline int check_op(const struct sl_ring *ring, const struct sl_op *op)
+{
+	return SL_LIKELY(is_simple(ring, op)) ? 0 : check_closely(ring, op);
+}
+
+uint64_t ring_simple_ops(const struct sl_ring *ring)
+{
+	uint64_t ops = 0;
+
+	for (unsigned code = 0; code < SL_OP_CODES; code++) {
+		const struct sl_op op = { .code = (uint8_t)code };
+
+		if (ring->caps.route[code] != SL_ROUTE_NONE && !is_message(&op) &&
+		    code != SL_OP_WORK && code != SL_OP_POST)
+			ops |= 1ull << code;
+	}
+	return ops;
+}
+
+/* An idle op is in no chain and has no place in the heap. */
+static inline void accept_op(struct sl_ring *ring, struct sl_op *op)
+{
 	op->res = -EINPROGRESS;
 	op->done_len = 0;
 	op->aux = 0;
+	op->buf_id = 0;
 	op->more = 0;
+	op->state = OP_PENDING;
+	op->ring = ring;
 	op->submit_ns = ring->now_ns;
-	op->heap_idx = 0;
-	if (op->deadline_ns && op->code != SL_OP_TIMER)
-		deadline_add(ring, op);
 	if (!op->done)
 		ring->collectable++;
+	if (SL_UNLIKELY(op->deadline_ns) && op->code != SL_OP_TIMER)
+		deadline_add(ring, op);
 }
 
 static unsigned chain_length(const struct sl_op *op)
@@ -121,10 +146,8 @@ static unsigned chain_length(const struct sl_op *op)
 	return nr;
 }
 
-static bool has_room(const struct sl_ring *ring, const struct sl_op *op, unsigned nr)
+static inline bool has_room(const struct sl_ring *ring, const struct sl_class *class, unsigned nr)
 {
-	const struct sl_class *class = &ring->classes[op->sched_class];
-
 	if (ring->inflight + nr > ring->opts.depth)
 		return false;
 	return !class->inflight_max || !class->inflight ||
@@ -143,35 +166,38 @@ static uint64_t op_cost(const struct sl_op *op)
 
 /* What a class has used beyond the virtual time: one that was idle has neither credit
  * nor debt. (The difference is right when both have wrapped around.) */
-static inline uint64_t class_lead(const struct sl_ring *ring, const struct sl_class *class)
+static uint64_t class_lead(const struct sl_ring *ring, const struct sl_class *class)
 {
 	uint64_t lead = class->used - ring->virtual_time;
 
 	return lead > CLASS_LEAD_MAX ? 0 : lead;
 }
 
-static inline void count_in(struct sl_ring *ring, const struct sl_op *op)
+static SL_NOINLINE void charge(struct sl_ring *ring, struct sl_class *class, const struct sl_op *op)
 {
-	struct sl_class *class = &ring->classes[op->sched_class];
-
-	ring->inflight++;
-	class->inflight++;
 	ring->virtual_time += class_lead(ring, class);
 	class->used = ring->virtual_time + op_cost(op) * class->price;
 }
 
-/* Counts op and its chain as in flight and queues its head to be started. */
-static inline void enter(struct sl_ring *ring, struct sl_op *head)
+static inline void count_in(struct sl_ring *ring, struct sl_class *class, const struct sl_op *op)
 {
-	count_in(ring, head);
-	for (struct sl_op *op = head->chain; SL_UNLIKELY(op != NULL); op = op->chain)
-		count_in(ring, op);
+	ring->inflight++;
+	class->inflight++;
+	if (SL_UNLIKELY(ring->parked))
+		charge(ring, class, op);
+}
+
+/* Counts op and its chain as in flight and queues its head to be started. */
+static void enter(struct sl_ring *ring, struct sl_op *head)
+{
+	for (const struct sl_op *op = head; op; op = op->chain)
+		count_in(ring, class_of(ring, op), op);
 	ring_pend(ring, head);
 }
 
 static void park(struct sl_ring *ring, struct sl_op *head)
 {
-	struct sl_class *class = &ring->classes[head->sched_class];
+	struct sl_class *class = class_of(ring, head);
 
 	for (struct sl_op *op = head; op; op = op->chain) {
 		ring->parked++;
@@ -190,7 +216,7 @@ static struct sl_class *next_class(struct sl_ring *ring)
 		struct sl_class *class = &ring->classes[i];
 		const struct sl_op *head = class->parked.head;
 
-		if (head && has_room(ring, head, chain_length(head)) &&
+		if (head && has_room(ring, class, chain_length(head)) &&
 		    (!best || class_lead(ring, class) < class_lead(ring, best)))
 			best = class;
 	}
@@ -204,8 +230,8 @@ void ring_admit(struct sl_ring *ring)
 	while (ring->parked && (class = next_class(ring))) {
 		struct sl_op *head = op_list_pop(&class->parked);
 
-		ring->parked -= chain_length(head);
 		enter(ring, head);
+		ring->parked -= chain_length(head);
 	}
 }
 
@@ -215,14 +241,41 @@ static int refuse(struct sl_ring *ring, const struct sl_op *op)
 	return -EAGAIN;
 }
 
-/* 0: enter, 1: park, -EAGAIN: neither. */
-static int admission(struct sl_ring *ring, const struct sl_op *op, unsigned nr)
+/* Whether so many ops, op the first of them, may park. */
+static bool may_park(const struct sl_ring *ring, const struct sl_op *op, unsigned nr)
 {
-	if (!ring->classes[op->sched_class].parked.head && has_room(ring, op, nr))
-		return 0;
-	if (op->flags & SL_OP_PARK && ring->parked + nr <= ring->opts.park_max)
-		return 1;
-	return refuse(ring, op);
+	return op->flags & SL_OP_PARK && ring->parked + nr <= ring->opts.park_max;
+}
+
+/* There is no room for it, or others have waited for longer. */
+static SL_NOINLINE int submit_late(struct sl_ring *ring, struct sl_op *op)
+{
+	if (!may_park(ring, op, 1))
+		return refuse(ring, op);
+	accept_op(ring, op);
+	park(ring, op);
+	return 0;
+}
+
+static inline int submit_checked(struct sl_ring *ring, struct sl_class *class, struct sl_op *op)
+{
+	if (SL_UNLIKELY(ring->draining))
+		return -ESHUTDOWN;
+	if (SL_UNLIKELY(class->parked.head || !has_room(ring, class, 1)))
+		return submit_late(ring, op);
+	count_in(ring, class, op);
+	op_list_add(&ring->pending, op);
+	accept_op(ring, op);
+	return 0;
+}
+
+static SL_NOINLINE int submit_closely(struct sl_ring *ring, struct sl_op *op)
+{
+	int err = check_closely(ring, op);
+
+	if (err || op->flags & SL_OP_LINKED)
+		return err ? err : -EINVAL;
+	return submit_checked(ring, class_of(ring, op), op);
 }
 
 int sl_ring_submit(struct sl_ring *ring, struct sl_op *op)
@@ -231,20 +284,9 @@ int sl_ring_submit(struct sl_ring *ring, struct sl_op *op)
 
 	if (SL_UNLIKELY(err))
 		return err;
-	err = check_op(ring, op);
-	if (SL_UNLIKELY(err || op->flags & SL_OP_LINKED))
-		return err ? err : -EINVAL;
-	if (SL_UNLIKELY(ring->draining))
-		return -ESHUTDOWN;
-	err = admission(ring, op, 1);
-	if (SL_UNLIKELY(err < 0))
-		return err;
-	accept_op(ring, op);
-	if (SL_LIKELY(!err))
-		enter(ring, op);
-	else
-		park(ring, op);
-	return 0;
+	if (SL_UNLIKELY(!is_simple(ring, op)))
+		return submit_closely(ring, op);
+	return submit_checked(ring, &ring->classes[0], op);
 }
 
 static void unmark(struct sl_op *const *ops, unsigned nr)
@@ -270,7 +312,8 @@ static int check_array(const struct sl_ring *ring, struct sl_op *const *ops, uns
 	return 0;
 }
 
-/* Every class of the array must take its ops at once, or the array parks. */
+/* Every class of the array must take its ops at once, or the array parks.
+ * 0: enter, 1: park, -EAGAIN: neither. */
 static int array_admission(struct sl_ring *ring, struct sl_op *const *ops, unsigned nr)
 {
 	unsigned of_class[SL_RING_CLASSES] = { 0 };
@@ -278,14 +321,11 @@ static int array_admission(struct sl_ring *ring, struct sl_op *const *ops, unsig
 	for (unsigned i = 0; i < nr; i++)
 		of_class[ops[i]->sched_class]++;
 	for (unsigned i = 0; i < nr; i++) {
-		const struct sl_class *class = &ring->classes[ops[i]->sched_class];
+		const struct sl_class *class = class_of(ring, ops[i]);
 
-		if (class->parked.head || !has_room(ring, ops[i], of_class[ops[i]->sched_class]) ||
-		    ring->inflight + nr > ring->opts.depth) {
-			if (ops[0]->flags & SL_OP_PARK && ring->parked + nr <= ring->opts.park_max)
-				return 1;
-			return refuse(ring, ops[0]);
-		}
+		if (class->parked.head || !has_room(ring, class, of_class[ops[i]->sched_class]) ||
+		    ring->inflight + nr > ring->opts.depth)
+			return may_park(ring, ops[0], nr) ? 1 : refuse(ring, ops[0]);
 	}
 	return 0;
 }
@@ -320,7 +360,7 @@ int sl_ring_submitv(struct sl_ring *ring, struct sl_op *const *ops, unsigned nr)
 		accept_op(ring, ops[i]);
 	link_chain(ring, ops, nr);
 	for (unsigned i = 0; i < nr; i++) {
-		if (ops[i]->state != OP_IDLE)
+		if (ops[i]->state == OP_WAITING)
 			continue;
 		if (err)
 			park(ring, ops[i]);

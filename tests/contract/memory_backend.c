@@ -300,8 +300,6 @@ static void carry_out(struct memory *memory, struct sl_slot *slot, struct sl_eve
 		return;
 	}
 	event->res = memory_perform(slot, limit_of(memory, slot));
-	if (slot->code == SL_OP_POLL && event->res > 0)
-		event->aux = (uint32_t)event->res;
 	if (pooled && event->res > 0) {
 		event->flags |= SL_EVENT_BUFFER;
 		event->buf_id = slot->buf_id;

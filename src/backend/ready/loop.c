@@ -243,8 +243,6 @@ static unsigned post(struct ready *r)
 		}
 		event.flags = mark->event_flags;
 		event.buf_id = slot->buf_id;
-		if (slot->code == SL_OP_POLL && mark->res > 0)
-			event.aux = (uint32_t)mark->res;
 		ready_slots_remove(&r->finished, slot);
 		mark->place = READY_NONE;
 		r->started--;

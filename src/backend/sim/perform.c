@@ -52,8 +52,6 @@ void sim_finish(struct sim_task *task, int64_t res)
 	struct sl_sim *sim = ring->sim;
 
 	task->res = res;
-	if (task->slot->code == SL_OP_POLL && res > 0)
-		task->aux = (uint32_t)res;
 	TAILQ_INSERT_TAIL(&ring->done, task, link);
 	task->queue = &ring->done;
 	sim->info.ops++;

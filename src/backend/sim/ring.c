@@ -182,7 +182,6 @@ static unsigned post(struct sim_ring *ring)
 			.res = task->res,
 			.flags = task->event_flags,
 			.buf_id = task->slot->buf_id,
-			.aux = task->aux,
 		};
 
 		if (has_second_event(task)) {

@@ -11,31 +11,38 @@ static uint64_t slot_id(const struct sl_uring_cqe *cqe)
 	return cqe->user_data & ~URING_NOTES;
 }
 
-static void ended(struct uring *u, uint64_t user_data)
+static inline void ended(struct uring *u, uint64_t user_data)
 {
 	u->inflight--;
-	u->disk -= (user_data & URING_NOTE_DISK) != 0;
-	u->raising -= (user_data & URING_NOTE_RAISES) != 0;
+	if (user_data & (URING_NOTE_DISK | URING_NOTE_RAISES)) {
+		u->disk -= (user_data & URING_NOTE_DISK) != 0;
+		u->raising -= (user_data & URING_NOTE_RAISES) != 0;
+	}
 }
 
 /* Whatever is not a zero-copy send. */
-static bool post_result(struct uring *u, const struct sl_uring_cqe *cqe)
+static inline bool post_result(struct uring *u, const struct sl_uring_cqe *cqe)
 {
-	struct sl_event event = { .id = slot_id(cqe), .res = cqe->res };
+	struct sl_event *event = sl_event_place(u->events);
+	uint64_t user_data = cqe->user_data;
+	uint32_t flags = cqe->flags;
 
-	if (SL_UNLIKELY(cqe->flags)) {
-		if (cqe->flags & SL_URING_CQE_F_MORE)
-			event.flags |= SL_EVENT_MORE;
-		if (cqe->flags & SL_URING_CQE_F_BUFFER)
-			event.flags |= SL_EVENT_BUFFER;
-		event.buf_id = (uint16_t)(cqe->flags >> SL_URING_CQE_BUFFER_SHIFT);
-	}
-	if (cqe->user_data & URING_NOTE_POLL && cqe->res > 0)
-		event.aux = (uint32_t)cqe->res;
-	if (SL_UNLIKELY(!sl_event(u->ring, &event)))
+	if (SL_UNLIKELY(!event))
 		return false;
-	if (!(event.flags & SL_EVENT_MORE))
-		ended(u, cqe->user_data);
+	event->id = user_data & ~URING_NOTES;
+	event->res = cqe->res;
+	event->flags = 0;
+	event->buf_id = 0;
+	if (SL_UNLIKELY(flags)) {
+		event->buf_id = (uint16_t)(flags >> SL_URING_CQE_BUFFER_SHIFT);
+		if (flags & SL_URING_CQE_F_BUFFER)
+			event->flags = SL_EVENT_BUFFER;
+		if (flags & SL_URING_CQE_F_MORE) {
+			event->flags |= SL_EVENT_MORE;
+			return true;
+		}
+	}
+	ended(u, user_data);
 	return true;
 }
 

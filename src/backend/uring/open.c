@@ -84,6 +84,7 @@ static struct uring *create(const struct sl_backend_open *args)
 	u->cancel_data = (uint64_t *)(void *)(base + layout.cancel_data);
 	u->free_files = (int32_t *)(void *)(base + layout.free_files);
 	u->ring = args->ring;
+	u->events = args->events;
 	u->depth = args->depth;
 	u->allocator = *args->allocator;
 	u->bytes = layout.bytes;

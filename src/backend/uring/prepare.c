@@ -33,7 +33,6 @@ static uint64_t prepare_nop(struct uring *u, struct sl_slot *slot, struct sl_uri
 static uint64_t prepare_poll(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	bool fixed = slot->fixed_fd >= 0 && slot->fd == slot->op->fd;
-	uint64_t user_data = slot->id | URING_NOTE_POLL;
 	uint32_t events = (uint32_t)slot->len;
 
 	(void)u;
@@ -44,9 +43,9 @@ static uint64_t prepare_poll(struct uring *u, struct sl_slot *slot, struct sl_ur
 				    .flags = fixed ? SL_URING_SQE_FIXED_FILE : 0,
 				    .fd = fixed ? slot->fixed_fd : slot->fd,
 				    .op_flags = events,
-				    .user_data = user_data,
+				    .user_data = slot->id,
 			    });
-	return user_data;
+	return slot->id;
 }
 
 /* A stream's wait is its peer's, not the disk's. */

@@ -97,8 +97,10 @@ static bool settled(struct uring *u, struct sl_slot *slot)
 static inline void count_in(struct uring *u, uint64_t user_data)
 {
 	u->inflight++;
-	u->disk += (user_data & URING_NOTE_DISK) != 0;
-	u->raising += (user_data & URING_NOTE_RAISES) != 0;
+	if (user_data & (URING_NOTE_DISK | URING_NOTE_RAISES)) {
+		u->disk += (user_data & URING_NOTE_DISK) != 0;
+		u->raising += (user_data & URING_NOTE_RAISES) != 0;
+	}
 }
 
 static inline bool disk_runs_dry(const struct uring *u)
@@ -106,6 +108,27 @@ static inline bool disk_runs_dry(const struct uring *u)
 	uint32_t held = uring_queue_unsubmitted(&u->q);
 
 	return held >= DISK_BATCH && u->disk < held + DISK_DRY;
+}
+
+/* True for a slot whose result is known, or that has gone to the polled queue. */
+static SL_NOINLINE bool start_elsewhere(struct uring *u, struct sl_slot *slot)
+{
+	if ((slot->pool || slot->code >= SL_OP_SPLICE) && settled(u, slot)) {
+		uring_mark(slot)->user_data = slot->id; /* a cancel finds nothing by it */
+		u->inflight++;
+		return true;
+	}
+	if (!u->iopoll || !uring_polled_start(u, slot))
+		return false;
+	count_in(u, uring_mark(slot)->user_data);
+	return true;
+}
+
+static SL_COLD int no_entry(struct uring *u, struct sl_slot *slot)
+{
+	if (slot->pool && slot->pool_id < 0 && slot->code != SL_OP_POLL)
+		sl_slot_return_buffer(u->ring, slot);
+	return -EAGAIN;
 }
 
 int uring_start(void *state, struct sl_slot *slot)
@@ -116,21 +139,12 @@ int uring_start(void *state, struct sl_slot *slot)
 
 	if (SL_UNLIKELY(u->inflight == u->inflight_max))
 		return -EAGAIN;
-	if (SL_UNLIKELY(slot->pool || slot->code >= SL_OP_SPLICE) && settled(u, slot)) {
-		uring_mark(slot)->user_data = slot->id; /* a cancel finds nothing by it */
-		u->inflight++;
+	if (SL_UNLIKELY(slot->pool || slot->code >= SL_OP_SPLICE || u->iopoll) &&
+	    start_elsewhere(u, slot))
 		return 0;
-	}
-	if (SL_UNLIKELY(u->iopoll) && uring_polled_start(u, slot)) {
-		count_in(u, uring_mark(slot)->user_data);
-		return 0;
-	}
 	sqe = uring_claim(u);
-	if (SL_UNLIKELY(!sqe)) {
-		if (slot->pool && slot->pool_id < 0 && slot->code != SL_OP_POLL)
-			sl_slot_return_buffer(u->ring, slot);
-		return -EAGAIN;
-	}
+	if (SL_UNLIKELY(!sqe))
+		return no_entry(u, slot);
 	user_data = uring_prepare[slot->code](u, slot, sqe);
 	uring_mark(slot)->user_data = user_data;
 	count_in(u, user_data);

@@ -39,8 +39,7 @@ enum uring_note {
 	URING_NOTE_RAISES = 1 << 17, /* counted in raising */
 	URING_NOTE_ZC = 1 << 18,     /* zero-copy: two completions */
 	URING_NOTE_COPY = 1 << 19,   /* a plain send in its place: one, for two events */
-	URING_NOTE_POLL = 1 << 20,   /* the result is a set of events */
-	URING_NOTE_TOOK = 1 << 21,   /* the slot holds a buffer of its pool */
+	URING_NOTE_TOOK = 1 << 20,   /* the slot holds a buffer of its pool */
 };
 
 #define URING_INTERNAL	((uint64_t)1 << 31) /* not a slot's */
@@ -73,12 +72,14 @@ struct uring_pool {
 };
 
 struct uring {
-	struct uring_queue q;
 	struct sl_ring *ring;
+	struct sl_event_queue *events;
 	uint32_t inflight;
 	uint32_t inflight_max;
-	uint32_t disk;	      /* of those, transfers whose wait is I/O wait */
-	uint32_t raising;     /* of those, writes that could raise SIGPIPE here */
+	uint32_t disk;	  /* of those, transfers whose wait is I/O wait */
+	uint32_t raising; /* of those, writes that could raise SIGPIPE here */
+	bool iopoll;
+	struct uring_queue q;
 	uint32_t cancels;     /* entries of cancel_data in use */
 	uint32_t wake_nr;     /* completions that end any wait */
 	uint32_t min_wait_us; /* 0: the kernel cannot gather a batch for a time */
@@ -88,7 +89,6 @@ struct uring {
 	bool write_quietly; /* pwritev2(2) can leave SIGPIPE out */
 	bool wake_by_message;
 	bool wake_armed;
-	bool iopoll;
 	struct uring_queue polled; /* with iopoll */
 	uint32_t polled_inflight;
 	struct sl_slot *known_head; /* results that no completion will bring */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* finish.h - the end of an op, from dispatch: every op passes here, so it is inline. */
+#ifndef SLUICE_ENGINE_FINISH_H
+#define SLUICE_ENGINE_FINISH_H
+
+#include "engine/slot.h"
+#include "engine/stats.h"
+
+/* What finish_op() leaves to finish.c: who is behind it in a chain, and an op without a callback. */
+void follow_chain(struct sl_ring *ring, struct sl_op *op);
+void keep_finished(struct sl_ring *ring, struct sl_op *op);
+
+/* Result, chain, statistics, room, callback. */
+static inline void finish_op(struct sl_ring *ring, struct sl_op *op, int64_t res)
+{
+	struct sl_class *class = class_of(ring, op);
+
+	op->res = res;
+	op->more = 0;
+	op->state = OP_IDLE;
+	ring->delivered++;
+	if (SL_UNLIKELY(op->heap_idx))
+		deadline_remove(ring, op);
+	stats_ended(ring, &class->stats, op);
+	if (SL_UNLIKELY(op->chain))
+		follow_chain(ring, op);
+	if (!op->done) {
+		keep_finished(ring, op);
+		return;
+	}
+	class_leave(ring, class);
+	if (SL_UNLIKELY(ring->parked))
+		ring_admit(ring);
+	op_call(ring, op);
+}
+
+static inline void finish_slot(struct sl_ring *ring, struct sl_slot *slot, int64_t res)
+{
+	struct sl_op *op = slot->op;
+
+	slot_release(ring, slot);
+	finish_op(ring, op, res);
+}
+
+#endif
