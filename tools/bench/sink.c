@@ -6,10 +6,11 @@
  * @proof are under @lock too: the receiver takes part in the proof until the sender ends it, and
  * touches neither file nor stream afterwards.
  *
- * Over loopback whoever sends also wakes the receiver, which for small files costs several times
- * the send. A server's clients are elsewhere, so the kernel is asked to let bytes gather before it
- * wakes the receiver (SO_RCVLOWAT); for what is left at the end the sender takes that back.
- * Not with TLS, where the kernel itself must look at each record.
+ * Over loopback whoever sends also wakes the receiver. A server's clients are elsewhere, so the
+ * kernel is asked to let bytes gather before it wakes the receiver (SO_RCVLOWAT); for what is left
+ * at the end the sender takes that back. With 1 KiB files on a busy machine that saved the receiver
+ * 3/4 of its CPU and the sender what noise hides. Not with TLS, where the kernel itself must look
+ * at each record.
  */
 #include <arpa/inet.h>
 #include <errno.h>
