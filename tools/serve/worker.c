@@ -298,7 +298,7 @@ static int open_ring(struct serve_worker *worker)
 	if (opts.depth > DEPTH_MAX)
 		opts.depth = DEPTH_MAX;
 	opts.park_max = 4 * worker->conns_max + 4096;
-	err = sl_ring_open(&opts, &worker->ring);
+	err = worker->ring ? 0 : sl_ring_open(&opts, &worker->ring);
 	if (err == 0)
 		err = sl_buf_pool_create(worker->ring, &pool, &worker->streams.pool);
 	if (err == 0)

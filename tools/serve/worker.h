@@ -119,7 +119,8 @@ void serve_worker_conn_ended(struct serve_worker *worker);
  * once when it is drained, or at its end. */
 int serve_worker_run(struct serve_worker *worker);
 
-/* Opens what it needs on the calling thread, which must be the one that runs it. */
+/* Opens what it needs on the calling thread, which must be the one that runs it. A ring that is
+ * there already becomes the worker's own, as one of a simulated world. */
 int serve_worker_open(struct serve_worker *worker);
 void serve_worker_close(struct serve_worker *worker);
 

@@ -61,6 +61,9 @@ static int add_new(const struct sim_task *task, const struct sim_path *path,
 
 static int check_how(const struct sl_open_how *how)
 {
+	/* As file systems say it that know no files without a name. */
+	if ((how->flags & O_TMPFILE) == O_TMPFILE)
+		return -EOPNOTSUPP;
 	if (how->flags & ~(uint64_t)OPEN_KNOWN || how->mode & ~07777ull ||
 	    how->resolve & ~(uint64_t)(RESOLVE_KNOWN | RESOLVE_CACHED))
 		return -EINVAL;
