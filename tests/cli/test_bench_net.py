@@ -184,6 +184,19 @@ def forbidden_ring(tap, sluice, directory):
           all(c["status"] == "ran" for name, c in every.items() if name not in rings), every)
 
 
+def no_network(tap, sluice, directory):
+    """In a network namespace of our own, where even loopback is down."""
+    sentence = "without a network nobody can send, and it says why"
+    words = ("unshare", "--net", sluice.path, "bench", "--json", *SMALL, "--only", "net-16K,sendfile,read+write", directory)
+    if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode != 0:
+        tap.skip(sentence, "a network namespace cannot be made here")
+        return
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    found = contenders(parsed(done), "net-16K")
+    holds(tap, sentence, done.returncode == 1 and len(found) == 2 and
+          all(c["status"] == "unavailable" and "loopback" in c["reason"] for c in found.values()), f"{found} {done.stderr}")
+
+
 def threads_of(pid):
     try:
         return len(os.listdir(f"/proc/{pid}/task"))
@@ -211,7 +224,7 @@ def main():
     tap, sluice = Tap(), Sluice(os.path.abspath(sys.argv[1]))
     where = os.environ.get("SLUICE_TEST_DIR") or os.environ.get("TMPDIR") or "/var/tmp"
     with tempfile.TemporaryDirectory(dir=where) as directory:
-        for subject in (every_size, one_size, table, page, small_file, forbidden_ring, interruption):
+        for subject in (every_size, one_size, table, page, small_file, forbidden_ring, no_network, interruption):
             try:
                 subject(tap, sluice, directory)
             except Exception:  # one that dies must not take the others along

@@ -125,7 +125,7 @@ void bench_report_table_head(FILE *out, const struct report *r)
 		join(line, sizeof(line), " ", part);
 	}
 	join(line, sizeof(line), " · ", m->kernel);
-	snprintf(part, sizeof(part), "%u CPUs · %.1f GiB", m->cores,
+	snprintf(part, sizeof(part), "%u CPU%s · %.1f GiB", m->cores, m->cores == 1 ? "" : "s",
 		 (double)m->memory_bytes / (1u << 30));
 	join(line, sizeof(line), " · ", part);
 	wrapped(out, line, 0, 0);
