@@ -126,7 +126,7 @@ struct sl_wal_opts {
  * Context: owner thread, not from a callback; sleeps; allocates.
  * Return: 0, or
  * -EINVAL for an unknown flag or a number out of bounds;
- * -ENOENT without SL_WAL_CREATE; -EBUSY when another holds the log, or from a
+ * -ENOENT without SL_WAL_CREATE; -EBUSY when another holds or makes the log, or from a
  * callback; -EILSEQ when the file is no log; -EOPNOTSUPP when it is of a later
  * version; -EBADMSG when acknowledged records are damaged or missing (see
  * sl_wal_check()); -ENOSPC when there is no room to create it; -ENOMEM;

@@ -1,9 +1,14 @@
 /* append.c: what is appended is there again, in order, across blocks, segments and openings. */
 #include "tests.h"
 
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/wal/format.h"
+
+#define MAKERS 3
 
 void a_record_is_there_after_reopening(void **state)
 {
@@ -155,6 +160,76 @@ void a_log_has_one_writer(void **state)
 	wal = wal_test_open(ring, path, NULL);
 	sl_wal_close(wal);
 	sl_ring_close(ring);
+}
+
+static unsigned count_records(struct sl_wal *wal)
+{
+	struct sl_wal_reader *reader = NULL;
+	struct sl_wal_record record;
+	unsigned nr = 0;
+
+	assert_int_equal(sl_wal_reader_open(wal, NULL, &reader), 0);
+	while (sl_wal_reader_next(reader, 0, &record) == 0)
+		nr++;
+	sl_wal_reader_close(reader);
+	return nr;
+}
+
+/* In a child: a record of its own, as soon as the log can be had. */
+static void append_when_free(const char *path, unsigned char who, int go)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct sl_wal_opts opts = wal_test_opts();
+	struct sl_ring *ring = wal_test_ring();
+	struct sl_wal *wal = NULL;
+	int rc;
+
+	if (read(go, &rc, 1) != 0) /* all at once */
+		_exit(1);
+	while ((rc = sl_wal_open(ring, AT_FDCWD, path, &opts, &wal)) == -EBUSY)
+		nanosleep(&pause, NULL);
+	if (rc == 0)
+		rc = sl_wal_append(wal, &who, 1, NULL);
+	if (rc == 0)
+		rc = sl_wal_flush(wal);
+	if (rc < 0)
+		printf("# %u: %s\n", who, strerror(-rc));
+	fflush(stdout);
+	_exit(rc < 0);
+}
+
+void a_log_that_several_make_at_once_is_made_once(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 12; round++) {
+		struct sl_wal_opts opts = wal_test_opts();
+		const char *path = wal_test_path();
+		struct sl_ring *ring;
+		struct sl_wal *wal;
+		int go[2], status;
+
+		assert_int_equal(pipe(go), 0);
+		for (unsigned char who = 1; who <= MAKERS; who++) {
+			pid_t child = fork();
+
+			assert_true(child >= 0);
+			if (!child) {
+				close(go[1]);
+				append_when_free(path, who, go[0]);
+			}
+		}
+		close(go[0]);
+		close(go[1]);
+		for (unsigned i = 0; i < MAKERS; i++) {
+			assert_true(wait(&status) > 0);
+			assert_int_equal(status, 0);
+		}
+		ring = wal_test_ring();
+		wal = wal_test_open(ring, path, &opts);
+		assert_int_equal(count_records(wal), MAKERS);
+		sl_wal_close(wal);
+		sl_ring_close(ring);
+	}
 }
 
 void a_log_goes_through_the_page_cache_if_asked(void **state)

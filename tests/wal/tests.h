@@ -12,6 +12,7 @@
 	X(pieces_become_one_record)                                    \
 	X(options_out_of_bounds_are_refused)                           \
 	X(a_log_has_one_writer)                                        \
+	X(a_log_that_several_make_at_once_is_made_once)                \
 	X(a_log_goes_through_the_page_cache_if_asked)                  \
 	X(many_committers_share_one_write)                             \
 	X(a_single_committer_is_never_held_back)                       \

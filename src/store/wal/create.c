@@ -3,28 +3,47 @@
  * create.c - a new log: made under another name, durable, then renamed, so that it is whole or not
  *there.
  *
- *	NAME.new: open -> zeros -> first segment's header -> file header -> sync
+ *	NAME.new: open -> lock -> is NAME there now? -> cut to nothing -> zeros
+ *	          -> first segment's header -> file header -> sync
  *	          -> rename to NAME, if that is free -> sync of the directory
  *
- * What a crash leaves under the other name is made anew by the next attempt.
+ * What a crash leaves under the other name is made anew by the next attempt. The lock is
+ * held until the file has its name: whoever opened NAME.new meanwhile has the finished
+ * log in hand when it gets the lock, and finds that NAME is there.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "store/wal/log.h"
 
-#define RENAME_NEW 1 /* RENAME_NOREPLACE of renameat2(2) */
+#define RENAME_NEW 1	     /* RENAME_NOREPLACE of renameat2(2) */
+#define LOCK_NS	   250000000 /* a ring may keep a dead process's lock for a moment */
 
 int64_t wal_file_read(void *file, void *buf, uint64_t len, uint64_t off)
 {
 	struct sl_file_req req = { .buf = buf, .len = len, .off = off };
 
 	return sl_file_do(file, SL_FILE_READ, &req);
+}
+
+int wal_lock(struct sl_ring *ring, const struct sl_file *file)
+{
+	struct sl_op op = { 0 };
+	int64_t res;
+
+	sl_op_lock(&op, sl_file_fd(file), F_WRLCK, 0, 0);
+	op.deadline_ns = sl_ring_clock(ring) + LOCK_NS;
+	res = sl_ring_do(ring, &op);
+	if (res == -ETIMEDOUT || res == -EAGAIN || res == -EACCES)
+		return -EBUSY;
+	/* A world without locks has none. */
+	return res < 0 && res != -EOPNOTSUPP && res != -ENOLCK ? (int)res : 0;
 }
 
 static int dir_of(const char *path, char ret_dir[PATH_MAX])
@@ -126,16 +145,46 @@ static int rename_new(struct sl_ring *ring, int dirfd, const char *from, const c
 	return (int)sl_ring_do(ring, sl_op_rename(&op, dirfd, &pair));
 }
 
+/* With the lock, is it still ours to make? Then it is emptied. */
+static int claim(struct sl_ring *ring, struct sl_file *file, int dirfd, const char *path)
+{
+	struct sl_file_req cut = { 0 };
+	struct statx found;
+	struct sl_op op = { 0 };
+	int rc = wal_lock(ring, file);
+
+	if (rc < 0)
+		return rc;
+	sl_op_stat(&op, dirfd, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &found);
+	rc = (int)sl_ring_do(ring, &op);
+	if (rc != -ENOENT)
+		return rc < 0 ? rc : -EEXIST;
+	rc = (int)sl_file_do(file, SL_FILE_TRUNCATE, &cut);
+	return rc < 0 ? rc : 0;
+}
+
+static int make(struct sl_ring *ring, struct sl_file *file, int dirfd, const char *temp,
+		const char *path, const struct sl_wal_opts *opts)
+{
+	int rc = fill_file(ring, file, opts);
+	struct sl_op op = { 0 };
+
+	if (rc == 0)
+		rc = rename_new(ring, dirfd, temp, path);
+	if (rc < 0)
+		sl_ring_do(ring, sl_op_unlink(&op, dirfd, temp, 0));
+	return rc;
+}
+
 int wal_create(struct sl_ring *ring, int dirfd, const char *path, const struct sl_wal_opts *opts)
 {
 	struct sl_file_opts file_opts = {
 		.io = opts->flags & SL_WAL_BUFFERED ? SL_FILE_BUFFERED : SL_FILE_DIRECT,
-		.open_flags = O_RDWR | O_CREAT | O_TRUNC,
+		.open_flags = O_RDWR | O_CREAT,
 		.permissions = opts->permissions,
 		.bounce_bytes = 1 << 20,
 		.bounce_count = 1,
 	};
-	struct sl_op op = { 0 };
 	struct sl_file *file;
 	char temp[PATH_MAX];
 	int rc;
@@ -145,11 +194,9 @@ int wal_create(struct sl_ring *ring, int dirfd, const char *path, const struct s
 	rc = sl_file_open(ring, dirfd, temp, &file_opts, &file);
 	if (rc < 0)
 		return rc;
-	rc = fill_file(ring, file, opts);
-	sl_file_close(file);
+	rc = claim(ring, file, dirfd, path);
 	if (rc == 0)
-		rc = rename_new(ring, dirfd, temp, path);
-	if (rc < 0)
-		sl_ring_do(ring, sl_op_unlink(&op, dirfd, temp, 0));
+		rc = make(ring, file, dirfd, temp, path, opts);
+	sl_file_close(file);
 	return rc < 0 ? rc : wal_sync_dir(ring, dirfd, path);
 }

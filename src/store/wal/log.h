@@ -172,8 +172,12 @@ void wal_tell_readers(struct sl_wal *wal);
 
 /* ---- files (create.c) ---------------------------------------------------------------- */
 
-/* Makes a log under the name, complete and durable; -EEXIST if the name is taken. */
+/* Makes a log under the name, complete and durable; -EEXIST if the name is taken, -EBUSY while
+ * somebody else makes it. */
 int wal_create(struct sl_ring *ring, int dirfd, const char *path, const struct sl_wal_opts *opts);
+
+/* One process and one log at a time; -EBUSY. The lock ends with the descriptor. */
+int wal_lock(struct sl_ring *ring, const struct sl_file *file);
 
 /* Makes the names in the directory of path durable. */
 int wal_sync_dir(struct sl_ring *ring, int dirfd, const char *path);

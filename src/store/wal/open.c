@@ -23,7 +23,6 @@
 #define BUFFER_BYTES  262144
 #define SEGMENT_BYTES ((uint64_t)16 << 20)
 #define DELAY_MAX_NS  UINT64_C(1000000000)
-#define LOCK_NS	      250000000 /* a ring may keep a dead process's lock for a moment */
 #define KNOWN_FLAGS   ((uint32_t)(SL_WAL_CREATE | SL_WAL_BUFFERED))
 
 static int check_opts(const struct sl_wal_opts *opts)
@@ -78,20 +77,6 @@ static int open_file(struct sl_wal *wal, int dirfd, const char *path)
 	if (rc < 0 && rc != -EEXIST)
 		return rc;
 	return sl_file_open(wal->ring, dirfd, path, &opts, &wal->file);
-}
-
-/* One writer. The lock ends with the descriptor; a world without locks has none. */
-static int lock_file(struct sl_wal *wal)
-{
-	struct sl_op op = { 0 };
-	int64_t res;
-
-	sl_op_lock(&op, sl_file_fd(wal->file), F_WRLCK, 0, 0);
-	op.deadline_ns = sl_ring_clock(wal->ring) + LOCK_NS;
-	res = sl_ring_do(wal->ring, &op);
-	if (res == -ETIMEDOUT || res == -EAGAIN || res == -EACCES)
-		return -EBUSY;
-	return res < 0 && res != -EOPNOTSUPP && res != -ENOLCK ? (int)res : 0;
 }
 
 /* What recovery sees must be what is on the device, or it would build on sand. */
@@ -250,7 +235,7 @@ static int begin(struct sl_wal *wal, int dirfd, const char *path)
 	int rc = open_file(wal, dirfd, path);
 
 	if (rc == 0)
-		rc = lock_file(wal);
+		rc = wal_lock(wal->ring, wal->file);
 	if (rc == 0)
 		rc = sync_all(wal, dirfd, path);
 	if (rc == 0)
