@@ -19,6 +19,8 @@
  *     what it left in a pipe moves to memory of its own within 10 ms, and what it
  *     left in a buffer does when buffers are scarce. So a stalled direction holds
  *     at most 64 KiB, or a buffer's worth where buffers are larger, and no pipe.
+ *     (A socket may take less than it had room for: what is left then moves there, too,
+ *     as long as all of it is no more than the pool's pipes would hold.)
  *  2. Half-close: end of file on one side becomes shutdown(2) on the other, after
  *     all bytes before it; the opposite direction goes on.
  *  3. Order is kept and no byte is lost or sent twice, whichever way they go.

@@ -118,6 +118,8 @@ static void free_spill(struct sl_relay_way *way)
 		return;
 	net_free(pool->ring, way->spill, way->len);
 	counter_sub(&pool->stats.spilled_bytes, way->len);
+	if (way->len > CHUNK_MIN)
+		pool->large_bytes -= way->len;
 	way->spill = NULL;
 }
 
@@ -147,6 +149,8 @@ static unsigned char *new_spill(struct sl_relay_pool *pool, uint64_t len)
 	if (memory) {
 		pool_count(pool, spills, 1);
 		pool_count(pool, spilled_bytes, len);
+		if (len > CHUNK_MIN)
+			pool->large_bytes += len;
 	}
 	return memory;
 }
@@ -217,10 +221,16 @@ static bool waits_for_peer(unsigned state)
 	       state == WAY_TEE_OUT;
 }
 
-/* Whether it waits with a pipe that can be emptied. */
+/* Whether it waits with a pipe that can be emptied. More is left there than usual when the target
+ * takes less than it had room for; of such there may be as much as all pipes hold. */
 static bool sits_on_pipe(const struct sl_relay_way *way)
 {
-	return way->state == WAY_ROOM && way->piped && way->piped <= CHUNK_MIN && !has_mirror(way);
+	const struct sl_relay_pool *pool = way->relay->pool;
+
+	if (way->state != WAY_ROOM || !way->piped || has_mirror(way))
+		return false;
+	return way->piped <= CHUNK_MIN ||
+	       pool->large_bytes + way->piped <= (uint64_t)pool->pipes_max * pool->pipe_bytes;
 }
 
 static void prepare(struct sl_relay_way *way, unsigned state)

@@ -23,6 +23,7 @@ struct sl_relay_pool {
 	uint32_t buf_bytes;
 	uint32_t bufs_nr;
 	uint32_t bufs_out;
+	uint64_t large_bytes; /* of what stalled ways have in memory: in pieces larger than usual */
 	uint32_t pipe_bytes;
 	uint32_t pipes_max;
 	uint32_t busy;		     /* pipes being made or closed */
