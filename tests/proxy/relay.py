@@ -1,6 +1,8 @@
 """relay.py: a running `sluice proxy`, upstreams of our own behind it, and sockets in front of it."""
 import os
+import random
 import re
+import selectors
 import signal
 import socket
 import subprocess
@@ -14,7 +16,7 @@ TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(TOP, "tests", "style"))
 from tap import Tap  # noqa: E402 (the path is needed first)
 
-__all__ = ["Tap", "Proxy", "Upstream", "area", "until", "everything", "dead_port", "PATIENCE"]
+__all__ = ["Tap", "Proxy", "Upstream", "Pourer", "area", "until", "everything", "dead_port", "echo", "conversation", "PATIENCE"]
 
 PATIENCE = 60  # seconds that nothing here takes; only a hang does
 
@@ -48,6 +50,35 @@ def dead_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
+
+
+def echo(sock):
+    """Sends everything back, then finishes: what an upstream may do."""
+    while True:
+        data = sock.recv(1 << 16)
+        if not data:
+            sock.shutdown(socket.SHUT_WR)
+            return
+        sock.sendall(data)
+
+
+def conversation(proxy, seed):
+    """Random sizes both ways at once with an upstream that echoes; the problems."""
+    rng = random.Random(seed)
+    data = rng.randbytes(rng.choice([0, 1, 100, 20000, 3000000]))
+    with proxy.connect() as sock:
+        def send():
+            at = 0
+            while at < len(data):
+                part = rng.choice([1, 700, 16384, 65536, 400000])
+                sock.sendall(data[at:at + part])
+                at += part
+            sock.shutdown(socket.SHUT_WR)
+        thread = threading.Thread(target=send)
+        thread.start()
+        back = everything(sock)
+        thread.join(PATIENCE)
+    return [] if back == data else [f"conversation {seed}: {len(back)} of {len(data)} bytes, or others"]
 
 
 class Upstream:
@@ -91,6 +122,55 @@ class Upstream:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Pourer:
+    """Sends without end to whoever connects; one thread for all of them, and segments as of a network."""
+
+    def __init__(self, segment=1400):
+        self.poured, self.socks = {}, []
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32768)
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(4096)
+        self.listener.setblocking(False)
+        self.name = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.listener, selectors.EVENT_READ)
+        self.ends = False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        data = b"p" * 65536
+        while not self.ends:
+            for key, _ in self.selector.select(0.1):
+                if key.fileobj is self.listener:
+                    self.accept()
+                    continue
+                try:
+                    self.poured[key.fd] += key.fileobj.send(data)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    self.selector.unregister(key.fileobj)
+
+    def accept(self):
+        sock, _ = self.listener.accept()
+        sock.setblocking(False)
+        self.socks.append(sock)
+        self.poured[sock.fileno()] = 0
+        self.selector.register(sock, selectors.EVENT_WRITE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.ends = True
+        self.thread.join(PATIENCE)
+        for sock in self.socks + [self.listener]:
+            sock.close()
 
 
 class Proxy:
@@ -143,10 +223,12 @@ class Proxy:
     def heard(self, pattern):
         return until(lambda: any(re.search(pattern, line) for line in self.said))
 
-    def connect(self, source=None, receive=None):
+    def connect(self, source=None, receive=None, segment=None):
         sock = socket.socket()
         if receive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        if segment:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
         sock.settimeout(PATIENCE)
         if source:
             sock.bind((source, 0))
@@ -177,6 +259,17 @@ class Proxy:
 
     def descriptors(self):
         return os.listdir(f"/proc/{self.process.pid}/fd")
+
+    def kernel_threads(self):
+        """Names of threads that the kernel made for it."""
+        names = []
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            try:
+                with open(f"/proc/{self.process.pid}/task/{task}/comm", encoding="ascii") as file:
+                    names.append(file.read().strip())
+            except OSError:
+                pass
+        return [name for name in names if name.startswith("iou-")]
 
     def pipes(self):
         """Descriptors of pipes, both ends of each; not what it says and hears."""

@@ -9,17 +9,7 @@ import sys
 import threading
 import time
 
-from relay import PATIENCE, Proxy, Tap, Upstream, everything, until
-
-
-def echo(sock):
-    """Sends everything back, then finishes."""
-    while True:
-        data = sock.recv(1 << 16)
-        if not data:
-            sock.shutdown(socket.SHUT_WR)
-            return
-        sock.sendall(data)
+from relay import PATIENCE, Proxy, Tap, Upstream, conversation, echo, everything, until
 
 
 def digest_first(sock):
@@ -27,34 +17,12 @@ def digest_first(sock):
     sock.sendall(hashlib.sha256(everything(sock)).hexdigest().encode())
 
 
-def converse(proxy, seed):
-    """Random sizes both ways at once; the problems."""
-    rng = random.Random(seed)
-    data = rng.randbytes(rng.choice([0, 1, 100, 20000, 3000000]))
-    problems = []
-    with proxy.connect() as sock:
-        def send():
-            at = 0
-            while at < len(data):
-                part = rng.choice([1, 700, 16384, 65536, 400000])
-                sock.sendall(data[at:at + part])
-                at += part
-            sock.shutdown(socket.SHUT_WR)
-        thread = threading.Thread(target=send)
-        thread.start()
-        back = everything(sock)
-        thread.join(PATIENCE)
-    if back != data:
-        problems.append(f"conversation {seed}: {len(back)} of {len(data)} bytes, or others")
-    return problems
-
-
 def same_bytes(tap, sluice, name, *options):
     seed = random.randrange(1 << 30)
     with Upstream(echo) as upstream, Proxy(sluice, upstream.name, "--workers", "2", *options) as proxy:
         problems, threads = [], []
         for i in range(40):
-            thread = threading.Thread(target=lambda i=i: problems.extend(converse(proxy, seed + i)))
+            thread = threading.Thread(target=lambda i=i: problems.extend(conversation(proxy, seed + i)))
             thread.start()
             threads.append(thread)
             if len(threads) == 8:
@@ -142,7 +110,7 @@ def storm(tap, sluice):
         pipes = 2 * stats["pipes"]
         after = len(proxy.descriptors())
         tap.check("nor a descriptor", [] if after <= before + pipes + 2 else [f"{before}, then {after}, {pipes} of pipes"])
-        tap.check("and the proxy works on", converse(proxy, 7))
+        tap.check("and the proxy works on", conversation(proxy, 7))
 
 
 def slow_reader(tap, sluice):
@@ -176,7 +144,7 @@ def slow_reader(tap, sluice):
                   [] if inside <= 100 * 16384 + (8 << 20) and stats["pipes"] <= 8 else [str(stats)])
         problems = []
         for seed in range(5):
-            problems += converse(proxy, seed)
+            problems += conversation(proxy, seed)
         tap.check("others go on meanwhile", problems)
         tap.check("there are never more than 8 pipes", [] if proxy.pipes() <= 16 else [f"{proxy.pipes()} ends"])
         want = poured[0][0]
