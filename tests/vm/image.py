@@ -21,11 +21,13 @@ TOOLS = {
     "busybox": "busybox-static", "dash": "dash", "kmod": "kmod", "dmsetup": "dmsetup", "mkfs.ext4": "e2fsprogs",
     "mkfs.xfs": "xfsprogs", "mkfs.btrfs": "btrfs-progs",
 }
-# With what they depend on. ext4, xfs and btrfs ask for a checksum by name, hence crc32c and libcrc32c.
+# With what they depend on. ext4, xfs and btrfs ask for a checksum by name, hence crc32c and libcrc32c; tls asks for its
+# ciphers by name, and takes those of the processor.
 MODULES = (
     "virtio_pci", "virtio_blk", "nvme", "ext4", "xfs", "btrfs", "overlay", "fuse", "loop", "brd", "scsi_debug",
     "sd_mod", "dm_mod", "dm_flakey", "dm_log_writes", "dm_snapshot", "dm_zero", "crc32c_generic", "crc32c_intel",
-    "libcrc32c", "xxhash_generic", "blake2b_generic", "sha256_generic",
+    "libcrc32c", "xxhash_generic", "blake2b_generic", "sha256_generic", "tls", "gcm", "ctr", "ghash_generic", "aesni_intel",
+    "ghash_clmulni_intel", "chacha20poly1305", "chacha_generic", "chacha_x86_64", "poly1305_generic", "poly1305_x86_64",
 )
 FOLDERS = ("dev", "proc", "sys", "tmp", "run", "mnt", "job", "var/tmp", "root")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

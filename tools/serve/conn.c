@@ -464,7 +464,9 @@ static void on_secured(struct serve_stream *stream, int err)
 {
 	struct serve_conn *conn = sl_op_of(stream, struct serve_conn, stream);
 
-	if (err) {
+	if (err && conn->body == SERVE_BODY_UPLOAD) {
+		serve_conn_cut(conn);
+	} else if (err) {
 		conn->last = true;
 		settle(conn);
 	} else if (conn->wait == SERVE_WAIT_HANDSHAKE) {

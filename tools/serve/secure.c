@@ -334,8 +334,8 @@ static void mind_kernel(struct serve_secure *secure)
 	    (!server_tls_waiting(secure->session) && !server_tls_owes_update(secure->session)))
 		return;
 	COUNT(secure, rekeys_refused, 1);
-	secure->deaf = secure->told_end = true;
-	secure->stream->events->ended(secure->stream, 0);
+	secure->deaf = true;
+	secure->stream->events->secured(secure->stream, -EOPNOTSUPP);
 }
 
 /* From now on the sender has the pieces. */

@@ -1,22 +1,22 @@
 /*
  * secure.h: TLS between a stream and its socket.
  *
- *	             +--> no keys for the kernel, or no kTLS ------------> USER
- *	SHAKE --done-+                                                      ^ refused
- *	  |          +--> ULP --> KEYS -------------------------------------+
+ *	             +--> no kTLS, or a cipher it has not --> USER
+ *	SHAKE --done-+                                         ^
+ *	  |          +--> ULP --> KEYS -----------refused------+
  *	  |                         +--> KERNEL
- *	  +--failed--> OVER: an alert is sent, and nothing but an end is awaited
+ *	  +--failed--> OVER: an alert is sent, and only the end is awaited
  *
- * What arrives is always opened here. In USER what is sent is sealed here: a file is read a chunk at
- * a time, and a chunk is sealed when the one before has been taken by the socket. In KERNEL pieces
- * go on to the sender as they are: the kernel seals them, files on their way out of the page cache.
+ * What arrives is always opened here. In USER what is sent is sealed here: a file is read a chunk
+ * at a time, and sealed when what came before is with the socket. In KERNEL pieces go on to the
+ * sender as they are: the kernel seals them, files on their way out of the page cache.
  *
  * Invariants:
  *  T1. One op at most is in flight: a send, a read of a file, or a socket option. Unless KERNEL it
  *      moves the pieces on; in KERNEL it sends alerts alone, when the sender is idle.
  *  T2. A connection holds no buffer while nothing is to be sent; one that its peer does not read
- *      holds what was sealed, at most SERVE_SECURE_CHUNK and the heads of its records. At most
- *      SERVE_SECURE_READS of a worker hold as much for a file that is being read.
+ *      holds what was sealed, some SERVE_SECURE_CHUNK. At most SERVE_SECURE_READS of a worker hold
+ *      as much for a file that is being read.
  *  T3. Callbacks of pieces come from the ring, never from within send, flush or close.
  */
 #ifndef SLUICE_TOOLS_SERVE_SECURE_H

@@ -30,7 +30,8 @@ struct serve_stream_events {
 	void (*ended)(struct serve_stream *stream, int err);
 	/* All that was queued has been handed to the kernel, or has failed. */
 	void (*drained)(struct serve_stream *stream, int err);
-	/* With TLS: 0: the handshake is done; else it has failed, and it remains to finish. */
+	/* With TLS: 0: the handshake is done; else nothing that arrives counts any more, and when
+	 * all is sent it remains to finish. */
 	void (*secured)(struct serve_stream *stream, int err);
 	/* After serve_stream_close(): the memory is the caller's. */
 	void (*closed)(struct serve_stream *stream);
