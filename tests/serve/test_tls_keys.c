@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "tests/serve/peer.h"
-#include "tools/server/tls.h"
+#include "tools/server/tls_openssl.h"
 
 #define TAG_LEN	  16
 #define NONCE_LEN 12
@@ -270,6 +270,39 @@ static void also_on_a_session_that_is_resumed(void **state)
 	}
 }
 
+/* Resumes a session after so many changes of the keys of tickets. */
+static bool is_resumed_after(const struct peer_suite *suite, unsigned turns)
+{
+	SSL_SESSION *session;
+	struct pair pair;
+	bool resumed;
+	char got[8];
+
+	open_pair(&pair, suite);
+	connect_pair(&pair, NULL);
+	assert_int_equal(SSL_read(pair.client, got, sizeof(got)), -1);
+	session = SSL_get1_session(pair.client);
+	disconnect(&pair);
+	for (unsigned i = 0; i < turns; i++)
+		assert_true(tls_tickets_turn(&pair.tls->tickets));
+	connect_pair(&pair, session);
+	resumed = server_tls_is_resumed(pair.server);
+	disconnect(&pair);
+	SSL_SESSION_free(session);
+	close_pair(&pair);
+	return resumed;
+}
+
+static void a_ticket_opens_until_its_key_is_forgotten(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < peer_suites_nr; i += 3) {
+		assert_true(is_resumed_after(&peer_suites[i], 0));
+		assert_true(is_resumed_after(&peer_suites[i], 1));
+		assert_false(is_resumed_after(&peer_suites[i], 2));
+	}
+}
+
 static void a_peer_that_wants_new_keys_is_noticed(void **state)
 {
 	struct pair pair;
@@ -332,6 +365,7 @@ int main(void)
 		TEST(a_client_opens_what_is_sealed_with_them_by_every_cipher),
 		TEST(also_after_openssl_has_sent_some_itself),
 		TEST(also_on_a_session_that_is_resumed),
+		TEST(a_ticket_opens_until_its_key_is_forgotten),
 		TEST(a_peer_that_wants_new_keys_is_noticed),
 		TEST(without_being_asked_for_them_there_are_none),
 		TEST(output_that_nobody_takes_is_bounded),

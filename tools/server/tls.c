@@ -91,6 +91,7 @@ static bool set_up(SSL_CTX *ctx, struct server_tls *tls, int min)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 1);
 	SSL_CTX_set_timeout(ctx, TICKET_SECONDS);
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, tls_tickets_key);
 	SSL_CTX_set_default_passwd_cb(ctx, no_password);
 	SSL_CTX_set_alpn_select_cb(ctx, on_protocols, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
@@ -131,7 +132,8 @@ int server_tls_open(const struct server_tls_opts *opts, struct server_tls **ret)
 
 	if (tls)
 		tls->wire = tls_wire_new();
-	if (!tls || !tls->wire) {
+	if (!tls || !tls->wire || !tls_tickets_init(&tls->tickets)) {
+		BIO_meth_free(tls ? tls->wire : NULL);
 		free(tls);
 		return cli_fail_errno("memory", ENOMEM, NULL);
 	}
@@ -163,6 +165,7 @@ void server_tls_put(struct server_tls *tls)
 	for (unsigned i = 0; i < tls->nr; i++)
 		SSL_CTX_free(tls->ctx[i]);
 	BIO_meth_free(tls->wire);
+	tls_tickets_fini(&tls->tickets);
 	free(tls);
 }
 
