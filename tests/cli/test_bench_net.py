@@ -23,7 +23,7 @@ COPIES = {"read+write": (2, "reasoned"), "mmap+write": (1, "reasoned"), "sendfil
           "sluice:epoll": (2, "reasoned"), "sluice-sendfile:uring": (0, "seen"), "sluice-sendfile:epoll": (0, "seen"),
           "sendfile+kTLS": (1, "reasoned"), "MSG_ZEROCOPY": (None, "reported"), "io_uring send_zc": (None, "reported"),
           "io_uring send_zc-fixed": (None, "reported")}
-SMALL = ("--net", "--seconds", "2", "--size", "16M")
+SMALL = ("--net", "--seconds", "1", "--size", "16M")
 
 
 def kernel_has_tls():
