@@ -259,6 +259,19 @@ SL_EXPORT int sl_ring_submitv(struct sl_ring *ring, struct sl_op *const *ops, un
 SL_EXPORT int sl_ring_flush(struct sl_ring *ring);
 
 /**
+ * sl_ring_check - whether sl_ring_run() would be refused here and now
+ * @ring: the ring
+ *
+ * For what submits and then runs, as sl_ring_do() does, and must not begin what it
+ * could not end.
+ *
+ * Context: any thread; neither sleeps nor looks at what has completed.
+ * Return: 0: it may be called; otherwise what it would answer: -EBUSY from a callback;
+ * -EPERM or -ESTALE, see above; what sl_ring_error() answers when the ring is broken.
+ */
+SL_EXPORT int sl_ring_check(const struct sl_ring *ring);
+
+/**
  * sl_ring_run - one turn: start, wait, dispatch
  * @ring: the ring
  * @deadline_ns: absolute time to stop waiting at; 0: wait for a completion;

@@ -232,6 +232,13 @@ static int check_turn(const struct sl_ring *ring)
 	return err ? err : ring->dispatching ? -EBUSY : 0;
 }
 
+int sl_ring_check(const struct sl_ring *ring)
+{
+	int err = check_turn(ring);
+
+	return err ? err : ring->error;
+}
+
 int sl_ring_run(struct sl_ring *ring, int64_t deadline_ns)
 {
 	int err = check_turn(ring);

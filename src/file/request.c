@@ -385,11 +385,16 @@ bool sl_requests_end(struct sl_ring *ring, const uint32_t *nr)
 int64_t sl_file_do(struct sl_file *file, unsigned code, struct sl_file_req *req)
 {
 	/* Refused from a callback and from a wrong thread before anything starts. */
-	int rc = sl_ring_run(file->ring, SL_RING_POLL);
+	int rc = sl_ring_check(file->ring);
 
-	if (rc < 0)
-		return rc;
-	rc = submit_code(file, code, req);
+	if (rc == 0)
+		rc = submit_code(file, code, req);
+	if (rc == -EAGAIN) {
+		/* What has ended meanwhile makes room. */
+		rc = sl_ring_run(file->ring, SL_RING_POLL);
+		if (rc >= 0)
+			rc = submit_code(file, code, req);
+	}
 	if (rc < 0)
 		return rc;
 	while (req->busy) {

@@ -33,6 +33,7 @@ static int call_as_child(void *ctx)
 		sl_ring_submit(ring, &op),
 		sl_ring_submitv(ring, ops, 1),
 		sl_ring_flush(ring),
+		sl_ring_check(ring),
 		sl_ring_run(ring, SL_RING_POLL),
 		sl_ring_do(ring, &op),
 		sl_ring_cancel(ring, family->busy),

@@ -147,7 +147,7 @@ static void a_refused_op_stays_idle_and_keeps_its_request(void **state)
 	sl_ring_close(ring);
 }
 
-static int answers[6];
+static int answers[7];
 
 static void call_all(struct sl_ring *ring, struct sl_op *op)
 {
@@ -159,7 +159,8 @@ static void call_all(struct sl_ring *ring, struct sl_op *op)
 	answers[2] = sl_ring_drain(ring, 0);
 	answers[3] = (int)sl_ring_do(ring, &nop);
 	answers[4] = nop.res == 0 && sl_ring_inflight(ring) == 0 ? -EBUSY : 0;
-	answers[5] = sl_ring_flush(ring);
+	answers[5] = sl_ring_check(ring);
+	answers[6] = sl_ring_flush(ring);
 }
 
 static void waiting_inside_a_callback_is_refused(void **state)
@@ -170,9 +171,10 @@ static void waiting_inside_a_callback_is_refused(void **state)
 	(void)state;
 	submit(ring, sl_op_nop(&op));
 	ring_until(ring, &trace.ended, 1);
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 6; i++)
 		assert_int_equal(answers[i], -EBUSY);
-	assert_int_equal(answers[5], 0);
+	assert_int_equal(answers[6], 0);
+	assert_int_equal(sl_ring_check(ring), 0);
 	sl_ring_close(ring);
 }
 

@@ -11,7 +11,7 @@ struct stranger {
 	struct sl_op *busy;
 	int fd;
 	int kept;
-	int64_t answers[13];
+	int64_t answers[14];
 	unsigned nr;
 };
 
@@ -28,6 +28,7 @@ static void *call_everything(void *ctx)
 	it->answers[it->nr++] = sl_ring_submit(ring, &op);
 	it->answers[it->nr++] = sl_ring_submitv(ring, ops, 1);
 	it->answers[it->nr++] = sl_ring_flush(ring);
+	it->answers[it->nr++] = sl_ring_check(ring);
 	it->answers[it->nr++] = sl_ring_run(ring, SL_RING_POLL);
 	it->answers[it->nr++] = sl_ring_do(ring, &op);
 	it->answers[it->nr++] = sl_ring_cancel(ring, it->busy);
@@ -58,7 +59,7 @@ static void calls_from_another_thread_are_refused(void **state)
 	submit(ring, sl_op_timer(&busy, sl_ring_clock(ring) + 50 * MS, 0));
 	assert_int_equal(pthread_create(&thread, NULL, call_everything, &stranger), 0);
 	pthread_join(thread, &next);
-	assert_int_equal(stranger.nr, 13);
+	assert_int_equal(stranger.nr, 14);
 	for (unsigned i = 0; i < stranger.nr; i++)
 		if (stranger.answers[i] != -EPERM)
 			fail_msg("call %u answered %s", i, sl_err_name((int)stranger.answers[i]));

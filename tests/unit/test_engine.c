@@ -421,6 +421,7 @@ static void a_failed_flush_breaks_the_ring(void **state)
 	assert_int_equal(sl_ring_flush(ring), -EIO);
 	script.flush_error = 0;
 	assert_int_equal(sl_ring_error(ring), -EIO);
+	assert_int_equal(sl_ring_check(ring), -EIO);
 	assert_int_equal(sl_ring_flush(ring), -EIO);
 	assert_int_equal(sl_ring_run(ring, 0), -EIO);
 	sl_ring_close(ring);
