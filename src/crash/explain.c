@@ -190,6 +190,18 @@ static bool is_name_op(const struct crash_op *op)
 	return op->dir != 0;
 }
 
+/* Whether one is among those that " and " joins; the path of one may begin another's. */
+static bool is_among(const char *text, const char *one)
+{
+	size_t len = strlen(one);
+
+	for (text = strstr(text, one); text; text = strstr(text + 1, one)) {
+		if (!text[len] || strncmp(text + len, " and ", 5) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Appends "fsync of PATH" unless it is there already. */
 static void add_sync(char *text, size_t bytes, const char *call, const char *path)
 {
@@ -197,7 +209,7 @@ static void add_sync(char *text, size_t bytes, const char *call, const char *pat
 	size_t at = strlen(text);
 
 	snprintf(one, sizeof(one), "%s of %s", call, *path ? path : "/");
-	if (!strstr(text, one))
+	if (!is_among(text, one))
 		snprintf(text + at, bytes - at, "%s%s", at ? " and " : "", one);
 }
 

@@ -84,6 +84,24 @@ static void a_replacement_with_both_syncs_has_no_failing_state(void **state)
 	}
 }
 
+/* The path of one is the beginning of the other's. */
+static void a_rename_to_another_directory_is_named_with_both_syncs(void **state)
+{
+	const struct crash_explore_opts opts = promised("posix");
+
+	(void)state;
+	scene_begin(&scene);
+	scene_old_file(&scene, "f");
+	scene_old_dir(&scene, "d");
+	scene_new_file(&scene, "d/t");
+	story_sync(&scene.story, "d/t", 0);
+	story_rename(&scene.story, "d/t", "f");
+	story_ack(&scene.story, "f N");
+	scene_explore(&scene, &opts);
+	assert_non_null(strstr(only_failure()->missing_sync, "fsync of /d and fsync of / before "));
+	scene_end(&scene);
+}
+
 static void a_rename_whose_directory_is_not_synced_is_named_with_its_sync(void **state)
 {
 	static const char *const profiles[] = { "posix", "ext4", "xfs", "btrfs" };
@@ -882,6 +900,7 @@ static void a_recovery_that_syncs_survives_the_second_crash(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(a_replacement_with_both_syncs_has_no_failing_state),
 	TEST(a_rename_whose_directory_is_not_synced_is_named_with_its_sync),
+	TEST(a_rename_to_another_directory_is_named_with_both_syncs),
 	TEST(data_that_comes_after_the_rename_is_named_with_its_sync),
 	TEST(an_order_that_is_broken_names_the_op_that_came_too_early),
 	TEST(an_unlink_that_comes_back_is_explained),
