@@ -228,6 +228,12 @@ static void what_a_log_has_acknowledged_is_recovered(void **state)
 	assert_survives(&workload_log);
 }
 
+static void an_acknowledged_upload_is_whole(void **state)
+{
+	(void)state;
+	assert_survives(&workload_put);
+}
+
 static void without_a_sync_the_loss_is_found(void **state)
 {
 	(void)state;
@@ -241,6 +247,7 @@ int main(int argc, char **argv)
 		TEST(an_acknowledged_dsync_write_is_there),
 		TEST(what_was_appended_and_synced_is_there),
 		TEST(what_a_log_has_acknowledged_is_recovered),
+		TEST(an_acknowledged_upload_is_whole),
 		TEST(without_a_sync_the_loss_is_found),
 	};
 

@@ -28,6 +28,9 @@ extern const struct workload workload_append;
  * first that the log exists, then how many records are durable. */
 extern const struct workload workload_log;
 
+/* Uploads to sluice serve: a file replaced and a new one made, each round. */
+extern const struct workload workload_put;
+
 /* As append, without the sync. */
 extern const struct workload workload_careless;
 
