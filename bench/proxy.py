@@ -21,8 +21,9 @@ import time
 
 UPSTREAM, PORT = 8400, 8401
 IDLE = 2000
-# name, connections
-CASES = [("bulk, 1 connection", 1), ("bulk, 8 connections", 8)]
+# name, connections, bytes of an answer (0: a stream)
+CASES = [("bulk, 1 connection", 1, 0), ("bulk, 8 connections", 8, 0), ("1 MiB at a time", 8, 1 << 20),
+         ("64 KiB at a time", 8, 65536)]
 
 HAPROXY = """
 global
@@ -70,7 +71,7 @@ class Proxy:
             with open(conf, "w", encoding="ascii") as file:
                 file.write(text)
         self.process = subprocess.Popen(["taskset", "-c", "0", *command], stderr=subprocess.DEVNULL)
-        for _ in range(200):
+        for _ in range(1500):
             if listens():
                 return
             time.sleep(0.02)
@@ -103,10 +104,12 @@ def listens():
         return False
 
 
-def drive(options, proxy, conns, seconds):
+def drive(options, proxy, case, seconds):
     """(CPU seconds, bytes) of one run, after a short one to warm up."""
     def once(length):
-        answer = subprocess.run(["taskset", "-c", "1", options.peer, str(UPSTREAM), str(PORT), str(conns), str(length)],
+        _, conns, size = case
+        sizes = [str(size)] if size else []
+        answer = subprocess.run(["taskset", "-c", "1", options.peer, str(UPSTREAM), str(PORT), str(conns), str(length), *sizes],
                                 capture_output=True, text=True, check=False)
         if answer.returncode:
             raise SystemExit(f"proxy.py: {proxy.name}: {answer.stderr.strip()}")
@@ -125,17 +128,17 @@ def rows(title, contenders, costs, unit):
               + (f" {middle(ratios):6.2f}  [{min(ratios):.2f} .. {max(ratios):.2f}]" if name != "sluice" else ""), flush=True)
 
 
-def bulk(options, contenders, work, title, conns):
+def bulk(options, contenders, work, case):
     costs = {name: [] for name in contenders}
     for round_nr in range(options.rounds):
         for name in contenders[round_nr % len(contenders):] + contenders[:round_nr % len(contenders)]:
             proxy = Proxy(name, options, work)
             try:
-                cpu, size = drive(options, proxy, conns, options.seconds)
+                cpu, size = drive(options, proxy, case, options.seconds)
             finally:
                 proxy.stop()
             costs[name].append(cpu / (size / 1e9))
-    rows(title, contenders, costs, "s/GB")
+    rows(case[0], contenders, costs, "s/GB")
 
 
 def idle(options, contenders, work):
@@ -194,9 +197,9 @@ def main():
     work = tempfile.mkdtemp(prefix="bench-proxy-", dir=options.build)
     try:
         print(f"{'the proxy':22} {'':16} {'cost':>9} {'':6} {'ours/theirs':>6}  [least .. most]")
-        for title, conns in CASES:
-            if options.only in title:
-                bulk(options, contenders, work, title, conns)
+        for case in CASES:
+            if options.only in case[0]:
+                bulk(options, contenders, work, case)
         if options.only in "idle connection":
             idle(options, contenders, work)
     finally:

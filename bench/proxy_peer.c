@@ -1,10 +1,11 @@
 /*
  * proxy_peer.c: both ends of what a proxy hands on: an upstream that pours, and clients that take.
  *
- * usage: proxy_peer UPSTREAM_PORT PROXY_PORT CONNECTIONS SECONDS
+ * usage: proxy_peer UPSTREAM_PORT PROXY_PORT CONNECTIONS SECONDS [BYTES]
  *
- * Clients receive with MSG_TRUNC, without a copy, so that they are not what is measured. Prints the
- * bytes taken and the seconds it took.
+ * With BYTES a client asks by one byte for so many, and asks again when it has them; without, the
+ * upstream pours. Clients receive with MSG_TRUNC, without a copy, so that they are not what is
+ * measured. Prints the bytes taken and the seconds it took.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,7 +23,8 @@
 
 static char chunk[CHUNK];
 static struct sockaddr_in proxy = { .sin_family = AF_INET };
-static int stop; /* atomic */
+static int stop;	    /* atomic */
+static size_t answer_bytes; /* 0: pour */
 
 static void die(const char *what)
 {
@@ -30,11 +32,26 @@ static void die(const char *what)
 	exit(3);
 }
 
+/* Return: whether all of it was taken. */
+static int send_all(int fd, size_t bytes)
+{
+	while (bytes) {
+		ssize_t sent = send(fd, chunk, bytes < CHUNK ? bytes : CHUNK, MSG_NOSIGNAL);
+
+		if (sent <= 0)
+			return 0;
+		bytes -= (size_t)sent;
+	}
+	return 1;
+}
+
 static void *pour(void *ctx)
 {
 	int fd = (int)(long)ctx;
+	char ask;
 
-	while (send(fd, chunk, CHUNK, MSG_NOSIGNAL) > 0)
+	while ((!answer_bytes || recv(fd, &ask, 1, 0) == 1) &&
+	       send_all(fd, answer_bytes ? answer_bytes : CHUNK))
 		;
 	close(fd);
 	return NULL;
@@ -57,15 +74,22 @@ static void *take(void *ctx)
 {
 	unsigned long *bytes = ctx;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	size_t left = 0;
 	ssize_t got;
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&proxy, sizeof(proxy)) < 0)
 		die("connect to the proxy");
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		if (answer_bytes && !left) {
+			left = answer_bytes;
+			if (send(fd, chunk, 1, MSG_NOSIGNAL) != 1)
+				die("ask");
+		}
 		got = recv(fd, chunk, CHUNK, MSG_TRUNC);
 		if (got <= 0)
 			die("receive");
 		*bytes += (unsigned long)got;
+		left -= answer_bytes ? (size_t)got : 0;
 	}
 	close(fd);
 	return NULL;
@@ -93,15 +117,17 @@ static double now(void)
 
 int main(int argc, char **argv)
 {
-	unsigned nr = argc == 5 ? (unsigned)atoi(argv[3]) : 0;
+	unsigned nr = argc == 5 || argc == 6 ? (unsigned)atoi(argv[3]) : 0;
 	pthread_t acceptor, *taker = calloc(nr + 1, sizeof(*taker));
 	unsigned long *bytes = calloc(nr + 1, sizeof(*bytes)), sum = 0;
 	double begin;
 
 	if (!nr || !taker || !bytes) {
-		fprintf(stderr, "usage: proxy_peer UPSTREAM_PORT PROXY_PORT CONNECTIONS SECONDS\n");
+		fprintf(stderr, "usage: proxy_peer UPSTREAM_PORT PROXY_PORT CONNECTIONS SECONDS "
+				"[BYTES]\n");
 		return 2;
 	}
+	answer_bytes = argc == 6 ? (size_t)strtoul(argv[5], NULL, 10) : 0;
 	signal(SIGPIPE, SIG_IGN);
 	proxy.sin_port = htons((unsigned short)atoi(argv[2]));
 	proxy.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
