@@ -364,7 +364,10 @@ static void all_is_handed_on_over_links_that_are_well(void **state)
 static void links_that_lose_and_delay_change_nothing_but_time(void **state)
 {
 	const uint32_t faults[SL_SIM_FAULTS] = {
-		[SL_SIM_SHORT] = 100000, [SL_SIM_AGAIN] = 20000, [SL_SIM_SLOW] = 50000, [SL_SIM_DROP] = 50000
+		[SL_SIM_SHORT] = 100000,
+		[SL_SIM_AGAIN] = 20000,
+		[SL_SIM_SLOW] = 50000,
+		[SL_SIM_DROP] = 50000,
 	};
 
 	(void)state;
@@ -374,7 +377,10 @@ static void links_that_lose_and_delay_change_nothing_but_time(void **state)
 static void a_reset_is_never_told_as_an_end(void **state)
 {
 	const uint32_t faults[SL_SIM_FAULTS] = {
-		[SL_SIM_SHORT] = 50000, [SL_SIM_SLOW] = 20000, [SL_SIM_DROP] = 20000, [SL_SIM_RESET] = 10000
+		[SL_SIM_SHORT] = 50000,
+		[SL_SIM_SLOW] = 20000,
+		[SL_SIM_DROP] = 20000,
+		[SL_SIM_RESET] = 10000,
 	};
 
 	(void)state;
