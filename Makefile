@@ -19,6 +19,9 @@ check check-fast check-vm:
 asan tsan:
 	scripts/sanitize.sh $@
 
+fuzz:
+	scripts/fuzz.sh
+
 tidy:
 	scripts/tidy.sh
 
@@ -38,7 +41,7 @@ install: all
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf build build-asan build-tsan build-tidy
+	rm -rf build build-asan build-tsan build-tidy build-fuzz
 
 help:
 	@echo 'make              build $(BUILD)/sluice, $(BUILD)/libsluice.so and $(BUILD)/libsluice.a'
@@ -47,6 +50,7 @@ help:
 	@echo 'make check-fast   run what can run without installing more than the build needs'
 	@echo 'make check-vm     the tests that need a virtual machine'
 	@echo 'make asan, tsan   the tests under the address and thread sanitizers'
+	@echo 'make fuzz         each parser of untrusted bytes five minutes under libFuzzer (scripts/fuzz.sh for more)'
 	@echo 'make tidy         clang-tidy and cppcheck'
 	@echo 'make format       let clang-format lay out every file'
 	@echo 'make bench        the ratios against peers, with their spread'
@@ -54,4 +58,4 @@ help:
 	@echo 'make install      honours DESTDIR= and PREFIX= (now $(PREFIX))'
 	@echo 'make clean        remove the build directories'
 
-.PHONY: all run check check-fast check-vm asan tsan tidy format bench man install clean help
+.PHONY: all run check check-fast check-vm asan tsan fuzz tidy format bench man install clean help
