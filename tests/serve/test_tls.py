@@ -40,6 +40,11 @@ def expect(answer, status):
     return must(answer is not None and answer.status == status, f"{answer}, want {status}")
 
 
+def sanitized(service):
+    with open(f"/proc/{service.process.pid}/maps", encoding="utf-8") as file:
+        return re.search(r"lib[at]san\.so", file.read())
+
+
 def asks(service, request=get("/small"), head=False, **options):
     """One answer on a TLS connection of its own."""
     with Secure(service, **options) as raw:
@@ -358,8 +363,13 @@ def stalled(tap, sluice, root, cert):
             raw.more()
         tap.check("others are served beside readers that stall", must(all(asks(service).body == SMALL for _ in range(20))))
         grown = (service.memory_kib() - before) / len(readers)
-        # What was sealed (64 KiB, and twice that while the buffer grows), OpenSSL's own, the connection; malloc keeps some.
-        tap.check("who stalls costs a bounded amount of memory", must(grown < 400, f"{grown:.0f} KiB each"))
+        sentence = "who stalls costs a bounded amount of memory"
+        if sanitized(service):
+            tap.skip(sentence, "a sanitizer keeps what was freed")
+        else:
+            # What was sealed (64 KiB, and twice that while the buffer grows), OpenSSL's own, the connection; malloc keeps some.
+            tap.check(sentence, must(grown < 400, f"{grown:.0f} KiB each"))
+            print(f"# {grown:.0f} KiB each")
         for raw in readers:
             raw.socket.close()
         tap.check("it ends well", must(service.end() == 0))
