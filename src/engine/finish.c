@@ -46,7 +46,7 @@ static bool succeeded(const struct sl_op *op)
 }
 
 /* The successor of a finished op: started, or cancelled with all behind it. */
-void follow_chain(struct sl_ring *ring, struct sl_op *op)
+void ring_follow_chain(struct sl_ring *ring, struct sl_op *op)
 {
 	struct sl_op *next = op->chain;
 
@@ -60,7 +60,7 @@ void follow_chain(struct sl_ring *ring, struct sl_op *op)
 }
 
 /* It counts as in flight until sl_ring_next() returns it. */
-void keep_finished(struct sl_ring *ring, struct sl_op *op)
+void ring_keep_finished(struct sl_ring *ring, struct sl_op *op)
 {
 	op->state = OP_FINISHED;
 	op_list_add(&ring->finished, op);

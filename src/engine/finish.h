@@ -6,9 +6,10 @@
 #include "engine/slot.h"
 #include "engine/stats.h"
 
-/* What finish_op() leaves to finish.c: who is behind it in a chain, and an op without a callback. */
-void follow_chain(struct sl_ring *ring, struct sl_op *op);
-void keep_finished(struct sl_ring *ring, struct sl_op *op);
+/* What finish_op() leaves to finish.c: what is behind an op in a chain, and where one without
+ * a callback waits for sl_ring_next(). */
+void ring_follow_chain(struct sl_ring *ring, struct sl_op *op);
+void ring_keep_finished(struct sl_ring *ring, struct sl_op *op);
 
 /* Result, chain, statistics, room, callback. */
 static inline void finish_op(struct sl_ring *ring, struct sl_op *op, int64_t res)
@@ -23,9 +24,9 @@ static inline void finish_op(struct sl_ring *ring, struct sl_op *op, int64_t res
 		deadline_remove(ring, op);
 	stats_ended(ring, &class->stats, op);
 	if (SL_UNLIKELY(op->chain))
-		follow_chain(ring, op);
+		ring_follow_chain(ring, op);
 	if (!op->done) {
-		keep_finished(ring, op);
+		ring_keep_finished(ring, op);
 		return;
 	}
 	class_leave(ring, class);
