@@ -189,7 +189,8 @@ class Machine:
 
 def start_script(job, disks):
     """The guest's shell script: modules, devices, what the caller wants done first, then the command."""
-    lines = ["#!/bin/sh", f"modprobe -a {' '.join([*ALWAYS_LOADED, *job.modules])}"]
+    # More descriptors than select(2) has places for, so that its refusal is seen.
+    lines = ["#!/bin/sh", "ulimit -n 4096", f"modprobe -a {' '.join([*ALWAYS_LOADED, *job.modules])}"]
     # Drivers find their disks by themselves, a little later.
     lines += [f"until [ -b {name} ]; do sleep 0.05; done" for name in device_names(disks)]
     lines += [job.setup, "exec " + " ".join(shlex.quote(word) for word in job.command)]
