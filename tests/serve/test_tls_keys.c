@@ -30,7 +30,7 @@ struct pair {
 
 static void pass(struct pair *pair)
 {
-	struct server_tls_bytes bytes = { 0 };
+	struct server_tls_bytes bytes;
 	static char buf[65536];
 	int len;
 

@@ -153,6 +153,14 @@ static int submit(struct serve_secure *secure, sl_op_fn *done)
 	return sl_ring_submit(secure->stream->shared->ring, &secure->op);
 }
 
+/* All of it is with the socket. */
+static void land(struct serve_secure *secure)
+{
+	free(secure->flight.at);
+	secure->flight = (struct server_tls_bytes){ 0 };
+	secure->flight_at = 0;
+}
+
 static void on_flown(struct sl_ring *ring, struct sl_op *op)
 {
 	struct serve_secure *secure = sl_op_of(op, struct serve_secure, op);
@@ -163,33 +171,18 @@ static void on_flown(struct sl_ring *ring, struct sl_op *op)
 		secure->stream->raw_sent += (uint64_t)op->res;
 	}
 	if (secure->flight_at == secure->flight.len)
-		secure->flight_at = secure->flight.len = 0;
+		land(secure);
 	move_on(secure, op->res);
 }
 
 static int fly(struct serve_secure *secure, int flags)
 {
-	if (secure->flight_at == secure->flight.len) {
-		secure->flight_at = 0;
+	if (!secure->flight.len)
 		server_tls_take(secure->session, &secure->flight);
-	}
 	sl_op_send(&secure->op, secure->stream->out.fd, secure->flight.at + secure->flight_at,
 		   secure->flight.len - secure->flight_at,
 		   flags | (secure->queue.first ? MSG_MORE : 0));
 	return submit(secure, on_flown);
-}
-
-/* Buffers are for those who send. */
-static void let_go(struct serve_secure *secure)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		free(secure->flight.at);
-		secure->flight = (struct server_tls_bytes){ 0 };
-		if (!server_tls_waiting(secure->session))
-			server_tls_take(secure->session, &secure->flight);
-	}
-	free(secure->flight.at);
-	secure->flight = (struct server_tls_bytes){ 0 };
 }
 
 /* ---- out: sealing -------------------------------------------------------------------------- */
@@ -494,8 +487,6 @@ static void tell(struct serve_secure *secure)
 		secure->shut = true;
 		serve_stream_shut(stream);
 	}
-	if (is_idle(secure))
-		let_go(secure);
 	secure->telling = false;
 	if (stream->closing)
 		serve_stream_go_on_closing(stream);

@@ -82,8 +82,8 @@ void server_tls_finish(struct server_tls_session *session);
 /* What waits for the wire. */
 size_t server_tls_waiting(const struct server_tls_session *session);
 
-/* Takes it, and leaves an empty buffer in exchange. */
-void server_tls_take(struct server_tls_session *session, struct server_tls_bytes *bytes);
+/* Takes it; the memory is the caller's to free(3). */
+void server_tls_take(struct server_tls_session *session, struct server_tls_bytes *ret);
 
 /* Whether it goes on where an earlier connection was. */
 bool server_tls_is_resumed(const struct server_tls_session *session);

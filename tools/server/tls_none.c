@@ -83,10 +83,10 @@ size_t server_tls_waiting(const struct server_tls_session *session)
 	return 0;
 }
 
-void server_tls_take(struct server_tls_session *session, struct server_tls_bytes *bytes)
+void server_tls_take(struct server_tls_session *session, struct server_tls_bytes *ret)
 {
 	(void)session;
-	bytes->len = 0;
+	*ret = (struct server_tls_bytes){ 0 };
 }
 
 bool server_tls_is_resumed(const struct server_tls_session *session)

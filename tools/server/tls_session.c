@@ -29,11 +29,12 @@ static int wire_read(BIO *bio, char *buf, int len)
 
 static bool grow(struct server_tls_bytes *bytes, size_t len)
 {
-	size_t cap = bytes->cap ? bytes->cap : 4096;
+	size_t cap = bytes->cap;
 	char *grown;
 
+	/* A handshake or a small answer, then what is sealed at a time. */
 	while (cap < bytes->len + len)
-		cap *= 2;
+		cap = cap < 4096 ? 4096 : cap < 36 << 10 ? 36 << 10 : 2 * cap;
 	if (cap == bytes->cap)
 		return true;
 	grown = cap > OUT_MAX ? NULL : realloc(bytes->at, cap);
@@ -181,13 +182,10 @@ size_t server_tls_waiting(const struct server_tls_session *session)
 	return session->out.len;
 }
 
-void server_tls_take(struct server_tls_session *session, struct server_tls_bytes *bytes)
+void server_tls_take(struct server_tls_session *session, struct server_tls_bytes *ret)
 {
-	struct server_tls_bytes out = session->out;
-
-	session->out = *bytes;
-	session->out.len = 0;
-	*bytes = out;
+	*ret = session->out;
+	session->out = (struct server_tls_bytes){ 0 };
 }
 
 bool server_tls_is_resumed(const struct server_tls_session *session)
