@@ -156,10 +156,10 @@ static void measure(const char *name, const struct crash_trace *trace, const cha
 		rates[i] = rate(trace, dir, opts, &distinct);
 	us += cpu_us(RUSAGE_SELF) + cpu_us(RUSAGE_CHILDREN);
 	qsort(rates, RUNS, sizeof(rates[0]), compare);
-	printf("%-28s %8.0f states/s (%.0f .. %.0f), want >= %.0f; %llu states, %.0f us of processor "
-	       "each\n",
-	       name, rates[RUNS / 2], rates[0], rates[RUNS - 1], wanted,
-	       (unsigned long long)distinct, us / RUNS / (double)distinct);
+	printf("%-28s %8.0f states/s (%.0f .. %.0f), want >= %.0f; ", name, rates[RUNS / 2],
+	       rates[0], rates[RUNS - 1], wanted);
+	printf("%llu states, %.0f us of processor each\n", (unsigned long long)distinct,
+	       us / RUNS / (double)distinct);
 }
 
 int main(void)
