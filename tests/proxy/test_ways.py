@@ -323,6 +323,21 @@ def accepts(proxy):
         return False
 
 
+def ipv6(tap, sluice):
+    sentence = "IPv6 is listened on, and an upstream found by its name"
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError as error:
+        tap.skip(sentence, f"no ::1 here: {error}")
+        return
+    with named(b"a") as a, Proxy(sluice, f"localhost:{a.port}", listen="[::1]:0") as proxy:
+        with socket.create_connection(("::1", proxy.port), PATIENCE) as sock:
+            sock.sendall(b"six")
+            sock.shutdown(socket.SHUT_WR)
+            tap.check(sentence, same(everything(sock), b"a:six"))
+
+
 def sockets(tap, sluice, where):
     """Unix sockets at both ends; a socket passed as systemd does; curl through it all."""
     front, back = os.path.join(where, "front"), os.path.join(where, "back")
@@ -345,6 +360,7 @@ def sockets(tap, sluice, where):
             thread.start()
             tap.check("unix sockets are relayed", [] if everything(sock) == data else ["other bytes"])
             thread.join(PATIENCE)
+    ipv6(tap, sluice)
     with named(b"a") as a, socket.socket() as passed:
         passed.bind(("127.0.0.1", 0))
         passed.listen()
