@@ -458,7 +458,10 @@ static void they_do_on_disks_that_fail_too(void **state)
 static void links_that_lose_and_delay_change_nothing_but_time(void **state)
 {
 	const uint32_t faults[SL_SIM_FAULTS] = {
-		[SL_SIM_SHORT] = 100000, [SL_SIM_AGAIN] = 20000, [SL_SIM_SLOW] = 20000, [SL_SIM_DROP] = 20000
+		[SL_SIM_SHORT] = 100000,
+		[SL_SIM_AGAIN] = 20000,
+		[SL_SIM_SLOW] = 20000,
+		[SL_SIM_DROP] = 20000,
 	};
 
 	(void)state;

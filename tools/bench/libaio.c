@@ -39,9 +39,9 @@ static int libaio_open(struct contender *c)
 		return contender_lacks_errno(c, "io_setup(2)", err);
 	c->copies = c->mode == MODE_DIRECT ? 0 : 1;
 	if (c->mode == MODE_BUFFERED)
-		snprintf(
-			c->settings, sizeof(c->settings),
-			"buffered requests are served one by one: the kernel queues direct ones only");
+		snprintf(c->settings, sizeof(c->settings), "%s",
+			 "buffered requests are served one by one: "
+			 "the kernel queues direct ones only");
 	return 0;
 }
 

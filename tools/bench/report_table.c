@@ -135,8 +135,8 @@ void bench_report_table_head(FILE *out, const struct report *r)
 				"test data in a file without a name: nothing stays behind" :
 				"your file, read only");
 	wrapped(out,
-		"Less CPU per operation is better; then less time. 1.00 is the recommended one (★), [95 % "
-		"interval]; = is a tie with it, ~ could not be told apart from it.",
+		"Less CPU per operation is better; then less time. 1.00 is the recommended one "
+		"(★), [95 % interval]; = is a tie with it, ~ could not be told apart from it.",
 		0, 0);
 }
 

@@ -21,6 +21,7 @@
 
 #include "base/assert.h"
 #include "store/wal/log.h"
+#include "sys/statx.h"
 
 #define RENAME_NEW 1	     /* RENAME_NOREPLACE of renameat2(2) */
 #define LOCK_NS	   250000000 /* a ring may keep a dead process's lock for a moment */
@@ -149,13 +150,13 @@ static int rename_new(struct sl_ring *ring, int dirfd, const char *from, const c
 static int claim(struct sl_ring *ring, struct sl_file *file, int dirfd, const char *path)
 {
 	struct sl_file_req cut = { 0 };
-	struct statx found;
+	struct sl_sys_statx found;
 	struct sl_op op = { 0 };
 	int rc = wal_lock(ring, file);
 
 	if (rc < 0)
 		return rc;
-	sl_op_stat(&op, dirfd, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &found);
+	sl_op_stat(&op, dirfd, path, AT_SYMLINK_NOFOLLOW, SL_STATX_BASIC, (struct statx *)&found);
 	rc = (int)sl_ring_do(ring, &op);
 	if (rc != -ENOENT)
 		return rc < 0 ? rc : -EEXIST;
