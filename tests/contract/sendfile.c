@@ -167,6 +167,7 @@ static void a_cold_file_is_told_and_not_waited_for(void **state)
 	char *data = malloc(1 << 20);
 	struct iovec byte = { data, 1 };
 	int file, pair[2];
+	int64_t sent;
 
 	(void)state;
 	assert_non_null(data);
@@ -181,9 +182,10 @@ static void a_cold_file_is_told_and_not_waited_for(void **state)
 			break;
 	}
 	posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
-	expect_res(ring, sl_op_sendfile(&op, pair[0], file, 0, 1 << 20), 0);
-	if (op.aux != SL_SENDFILE_COLD)
+	sent = sl_ring_do(ring, sl_op_sendfile(&op, pair[0], file, 0, 1 << 20));
+	if (sent > 0 || (sent == 0 && op.aux != SL_SENDFILE_COLD))
 		SKIP("the page cache keeps a file that it was asked to drop");
+	assert_int_equal(sent, 0);
 	free(data);
 	sl_ring_close(ring);
 }
