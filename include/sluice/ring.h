@@ -53,6 +53,11 @@ enum sl_ring_flag {
 	SL_RING_NO_INLINE = 1 << 1,
 	/* Do not fall back: fail if the backend named (or the best one) cannot open. */
 	SL_RING_NO_FALLBACK = 1 << 2,
+	/* The process ignores SIGPIPE for as long as the ring is open, so the ring need not
+	 * keep it away from the thread: two system calls less for each splice, each
+	 * file sent to a socket and each write to a pipe that is tried at once. Where it
+	 * is not ignored such an op may raise it. */
+	SL_RING_SIGPIPE_IGNORED = 1 << 3,
 };
 
 /**
@@ -401,7 +406,8 @@ SL_EXPORT void sl_ring_wake(struct sl_ring *ring);
  * sl_ring_fd - a descriptor to watch from another event loop
  * @ring: the ring
  *
- * Readable (POLLIN) when sl_ring_run(ring, SL_RING_POLL) has something to do.
+ * Readable (POLLIN) when sl_ring_run(ring, SL_RING_POLL) has something to do; now and
+ * then also for what the kernel has still to tidy up, and the run finds nothing.
  * Run the ring before going back to sleep, and sleep no longer than until
  * sl_ring_wakeup_ns(). Borrowed: do not close it.
  *

@@ -24,6 +24,7 @@
 #define TMPFS_MAGIC UINT64_C(0x01021994)
 #define RAMFS_MAGIC UINT64_C(0x858458f6)
 #define PROBE_BYTES 262144
+#define PAGE_BYTES  4096 /* the smallest there is */
 
 /* What a transfer is waiting for, in slot->result. */
 enum {
@@ -61,6 +62,29 @@ static void nonblock_end(int fd, int status)
 {
 	if (status >= 0 && !(status & O_NONBLOCK))
 		sl_sys_set_status(fd, status);
+}
+
+static bool is_ignored(const struct sl_slot *slot)
+{
+	return slot->op->ring->opts.flags & SL_RING_SIGPIPE_IGNORED;
+}
+
+static void guard_begin(const struct sl_slot *slot, struct sl_sigpipe_guard *guard)
+{
+	if (!is_ignored(slot))
+		sl_sigpipe_begin(guard);
+}
+
+/* Bytes that a call asked for and got in full raised no signal. */
+static void guard_end(const struct sl_slot *slot, const struct sl_sigpipe_guard *guard, int64_t res,
+		      uint64_t asked)
+{
+	if (is_ignored(slot))
+		return;
+	if (res >= 0 && (uint64_t)res == asked)
+		sl_sigpipe_restore(guard);
+	else
+		sl_sigpipe_end(guard);
 }
 
 static int64_t attempt_read(struct sl_slot *slot)
@@ -106,11 +130,11 @@ static int64_t attempt_write(struct sl_slot *slot)
 		return res;
 	if (is_file(slot->fd) > 0)
 		return -EPERM;
-	sl_sigpipe_begin(&guard);
+	guard_begin(slot, &guard);
 	res = sl_sys_pwritev2(slot->fd, iov, (int)nr, -1, SL_RWF_NOWAIT);
 	if (res == -EOPNOTSUPP)
 		res = write_when_ready(slot, iov);
-	sl_sigpipe_end(&guard);
+	guard_end(slot, &guard, res, UINT64_MAX);
 	return res;
 }
 
@@ -168,15 +192,6 @@ static int64_t attempt_connect(struct sl_slot *slot)
 	return -EAGAIN;
 }
 
-/* Bytes that a call asked for and got in full raised no signal. */
-static void guard_end(const struct sl_sigpipe_guard *guard, int64_t res, uint64_t asked)
-{
-	if (res >= 0 && (uint64_t)res == asked)
-		sl_sigpipe_restore(guard);
-	else
-		sl_sigpipe_end(guard);
-}
-
 /* The caller vouches for both ends: nobody looks at them. */
 static int64_t splice_at_once(const struct sl_slot *slot, const struct sl_splice_ends *ends)
 {
@@ -186,9 +201,9 @@ static int64_t splice_at_once(const struct sl_slot *slot, const struct sl_splice
 
 	if (slot->code == SL_OP_TEE)
 		return sl_sys_tee(ends->source_fd, slot->op->fd, slot->op->len, flags);
-	sl_sigpipe_begin(&guard);
+	guard_begin(slot, &guard);
 	res = sl_sys_splice(ends->source_fd, NULL, slot->op->fd, NULL, slot->op->len, flags);
-	guard_end(&guard, res, slot->op->len);
+	guard_end(slot, &guard, res, slot->op->len);
 	return res;
 }
 
@@ -231,9 +246,9 @@ static int64_t attempt_splice(struct sl_slot *slot)
 	slot->result = WAIT_TARGET;
 	if (!is_ready(slot->op->fd, POLLOUT))
 		return -EAGAIN;
-	sl_sigpipe_begin(&guard);
+	guard_begin(slot, &guard);
 	res = splice_now(slot, ends);
-	sl_sigpipe_end(&guard);
+	guard_end(slot, &guard, res, UINT64_MAX);
 	return res;
 }
 
@@ -252,7 +267,7 @@ static int64_t cached_unasked(int fd, uint64_t len)
  * of the file, -ENODATA: none. */
 static int64_t cached_bytes(int fd, uint64_t off, uint64_t len)
 {
-	uint64_t done = 0;
+	uint64_t done = PAGE_BYTES - off % PAGE_BYTES;
 	char byte;
 	int64_t res = sl_sys_pread(fd, &byte, 1, (int64_t)off, SL_RWF_NOWAIT);
 
@@ -268,7 +283,7 @@ static int64_t cached_bytes(int fd, uint64_t off, uint64_t len)
 			break;
 		done += piece;
 	}
-	return done ? (int64_t)done : -ENODATA;
+	return (int64_t)(done < len ? done : len);
 }
 
 static int64_t attempt_sendfile(const struct sl_slot *slot)
@@ -283,9 +298,9 @@ static int64_t attempt_sendfile(const struct sl_slot *slot)
 		status = nonblock_begin(slot->op->fd);
 	if (status < 0)
 		return status;
-	sl_sigpipe_begin(&guard);
+	guard_begin(slot, &guard);
 	res = sl_sys_sendfile(slot->op->fd, file, slot->off, (size_t)len);
-	guard_end(&guard, res, (uint64_t)len);
+	guard_end(slot, &guard, res, (uint64_t)len);
 	nonblock_end(slot->op->fd, status);
 	return res;
 }

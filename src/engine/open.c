@@ -15,6 +15,9 @@
 #define KEEP_MAX	((uint32_t)1 << 20)
 #define WORKERS_DEFAULT 2
 #define WORKERS_MAX	64
+#define KNOWN_FLAGS                                                                  \
+	((uint32_t)(SL_RING_CLOCK_PER_OP | SL_RING_NO_INLINE | SL_RING_NO_FALLBACK | \
+		    SL_RING_SIGPIPE_IGNORED))
 
 static uint32_t or_default(uint32_t value, uint32_t fallback)
 {
@@ -38,11 +41,9 @@ int sl_ring_opts_resolve(const struct sl_ring_opts *opts, struct sl_ring_opts *r
 	all.wait_batch = or_default(all.wait_batch, 1);
 	if (!all.allocator)
 		all.allocator = ring_default_allocator();
-	if (all.flags &
-		    ~(uint32_t)(SL_RING_CLOCK_PER_OP | SL_RING_NO_INLINE | SL_RING_NO_FALLBACK) ||
-	    all.depth > DEPTH_MAX || all.park_max > PARK_MAX || all.keep_max > KEEP_MAX ||
-	    all.workers > WORKERS_MAX || all.wait_batch > all.depth || !all.allocator->alloc ||
-	    !all.allocator->free)
+	if (all.flags & ~KNOWN_FLAGS || all.depth > DEPTH_MAX || all.park_max > PARK_MAX ||
+	    all.keep_max > KEEP_MAX || all.workers > WORKERS_MAX || all.wait_batch > all.depth ||
+	    !all.allocator->alloc || !all.allocator->free)
 		return -EINVAL;
 	*ret_opts = all;
 	return 0;

@@ -25,7 +25,7 @@ static void open_refuses_numbers_out_of_their_bounds(void **state)
 	expect_refused((struct sl_ring_opts){ .depth = 32769 }, -EINVAL);
 	expect_refused((struct sl_ring_opts){ .workers = 65 }, -EINVAL);
 	expect_refused((struct sl_ring_opts){ .flags = 1u << 31 }, -EINVAL);
-	expect_refused((struct sl_ring_opts){ .flags = 1u << 3 }, -EINVAL);
+	expect_refused((struct sl_ring_opts){ .flags = 1u << 4 }, -EINVAL);
 }
 
 static void open_refuses_an_unknown_backend(void **state)

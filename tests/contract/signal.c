@@ -128,6 +128,26 @@ static void splicing_to_a_dead_peer_is_an_error_without_a_signal(void **state)
 	finish();
 }
 
+static void who_ignores_sigpipe_gets_the_same_errors(void **state)
+{
+	struct sl_splice_ends ends = { -1, 0, SL_OFF_CURRENT, SL_OFF_CURRENT };
+	struct sl_op op = { 0 };
+	int fds[2];
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	ring = ring_open_with(
+		&(struct sl_ring_opts){ .depth = 8, .flags = SL_RING_SIGPIPE_IGNORED });
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(write(fds[1], "1234", 4), 4);
+	ends.source_fd = fds[0];
+	expect_res(ring, sl_op_write(&op, dead_pipe(), "x", 1, SL_OFF_CURRENT), -EPIPE);
+	expect_res(ring, sl_op_splice(&op, dead_pipe(), &ends, 4), -EPIPE);
+	expect_res(ring, sl_op_splice(&op, dead_socket(), &ends, 4), -EPIPE);
+	expect_res(ring, sl_op_tee(&op, dead_pipe(), &ends, 4), -EPIPE);
+	sl_ring_close(ring);
+}
+
 static void a_peer_that_dies_under_a_waiting_write_raises_no_signal(void **state)
 {
 	struct sl_op op = { .done = note };
@@ -224,6 +244,7 @@ static const struct contract_test tests[] = {
 	T(writing_to_a_dead_pipe_is_an_error_without_a_signal, BLOCK, ON_KERNEL),
 	T(sending_to_a_dead_peer_is_an_error_without_a_signal, NET, 0),
 	T(splicing_to_a_dead_peer_is_an_error_without_a_signal, PROCESS, ON_KERNEL),
+	T(who_ignores_sigpipe_gets_the_same_errors, PROCESS, ON_KERNEL),
 	T(a_peer_that_dies_under_a_waiting_write_raises_no_signal, BLOCK, 0),
 	T(the_callers_own_sigpipe_stays_his, BLOCK, ON_KERNEL),
 	T(signals_interrupt_no_wait_and_no_op, BLOCK, ON_KERNEL),

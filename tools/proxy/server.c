@@ -307,7 +307,8 @@ static int open_worker(struct seat *seat, struct sl_ring **ret_ring)
 		.idx = seat->idx,
 		.checks = seat->idx == 0,
 	};
-	struct sl_ring_opts ring = { .depth = 2 * server->conns_each + 1024 };
+	struct sl_ring_opts ring = { .depth = 2 * server->conns_each + 1024,
+				     .flags = SL_RING_SIGPIPE_IGNORED };
 	int err;
 
 	if (ring.depth > DEPTH_MAX)

@@ -292,7 +292,8 @@ static int open_ring(struct serve_worker *worker)
 		.count = RECV_BUFFERS,
 		.buf_bytes = RECV_BYTES,
 	};
-	struct sl_ring_opts opts = { .depth = 2 * worker->conns_max + 512 };
+	struct sl_ring_opts opts = { .depth = 2 * worker->conns_max + 512,
+				     .flags = SL_RING_SIGPIPE_IGNORED };
 	int err;
 
 	if (opts.depth > DEPTH_MAX)
