@@ -250,6 +250,12 @@ static struct sl_ring *ring_on(struct sl_sim *sim, unsigned machine)
 	return ring;
 }
 
+/* The first cut may come before the server has begun: then it fails, and may. */
+static void may_fail(const struct world *world, int64_t res)
+{
+	assert_true(res >= 0 || !sl_sim_has_power(world->sim, 0));
+}
+
 static void open_server(struct world *world)
 {
 	struct serve_server *server = &world->server;
@@ -261,10 +267,10 @@ static void open_server(struct world *world)
 	assert_int_equal(serve_mime_load(NULL, &site->mime), 0);
 	world->worker.ring = ring_on(world->sim, 0);
 	site->root_fd = (int)open_at(world->worker.ring, AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);
-	assert_true(site->root_fd >= 0);
+	may_fail(world, site->root_fd);
 	listener->fd[0] = sl_sock_listen(world->worker.ring, &world->address, NULL);
 	listener->fd[1] = -1;
-	assert_true(listener->fd[0] >= 0);
+	may_fail(world, listener->fd[0]);
 	*server = (struct serve_server){ .config = &config,
 					 .site = site,
 					 .listeners = server->listeners,
@@ -274,7 +280,7 @@ static void open_server(struct world *world)
 	world->worker.server = server;
 	world->worker.config = &config;
 	world->worker.conns_max = 2 * CLIENTS;
-	assert_int_equal(serve_worker_open(&world->worker), 0);
+	may_fail(world, serve_worker_open(&world->worker));
 }
 
 static void close_server(struct world *world)
@@ -358,11 +364,27 @@ static void count(const struct world *world)
 		acknowledged += world->client[i].acked;
 }
 
+/* What is on the disk once power is back. A cut of the world's own may still come, while we look:
+ * then nothing was seen, and the disk is looked at again. */
+static int look_at_disk(struct world *world)
+{
+	struct sl_ring *ring;
+	int res;
+
+	do {
+		assert_int_equal(sl_sim_restart(world->sim, 0), 0);
+		ring = ring_on(world->sim, 0);
+		run_for(world->sim, 300 * SECOND);
+		res = check(world, ring);
+		sl_ring_close(ring);
+	} while (!sl_sim_has_power(world->sim, 0));
+	return res;
+}
+
 /* The power is cut where the world says, or when all has been done. */
 static int run_cut(struct sl_sim *sim, void *ctx)
 {
 	static struct world world;
-	struct sl_ring *ring;
 	int res;
 
 	(void)ctx;
@@ -370,13 +392,10 @@ static int run_cut(struct sl_sim *sim, void *ctx)
 	run_for(sim, 30 * SECOND);
 	if (sl_sim_has_power(sim, 0))
 		sl_sim_power_cut(sim, 0);
+	sl_sim_chances(sim, NULL); /* what is looked at is the disk, not how it reads */
 	close_server(&world);
-	assert_int_equal(sl_sim_restart(sim, 0), 0);
-	ring = ring_on(sim, 0);
-	run_for(sim, 300 * SECOND);
-	res = check(&world, ring);
+	res = look_at_disk(&world);
 	count(&world);
-	sl_ring_close(ring);
 	sl_ring_close(world.ring);
 	return res;
 }
@@ -439,7 +458,7 @@ static void acknowledged_uploads_survive_a_power_cut(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		search(&(struct sl_sim_opts){ .seed = support_seed(),
 					      .profile = profiles[i],
-					      .cut_max = 1500 },
+					      .cut_max = 800 },
 		       60, run_cut, NULL);
 }
 
@@ -447,7 +466,7 @@ static void they_do_on_disks_that_fail_too(void **state)
 {
 	const struct sl_sim_opts opts = {
 		.seed = support_seed(),
-		.cut_max = 1500,
+		.cut_max = 800,
 		.faults = { [SL_SIM_SHORT] = 50000, [SL_SIM_AGAIN] = 10000, [SL_SIM_SLOW] = 10000 }
 	};
 
