@@ -45,11 +45,15 @@ void serve_content_put(struct serve_content *content)
 	free(content);
 }
 
-void serve_content_tag(struct serve_content *content)
+void serve_content_tag(struct serve_content *content, bool writable)
 {
+	char inode[20] = "";
+
+	if (writable)
+		snprintf(inode, sizeof(inode), "-%" PRIx64, content->identity.ino);
 	content->etag_len = (uint32_t)snprintf(
-		content->etag, sizeof(content->etag), "\"%" PRIx64 "-%" PRIx64 "%s%s\"",
-		(uint64_t)content->identity.modified_ns, content->identity.size,
+		content->etag, sizeof(content->etag), "\"%" PRIx64 "-%" PRIx64 "%s%s%s\"",
+		(uint64_t)content->identity.modified_ns, content->identity.size, inode,
 		content->coding < HTTP_CODINGS ? "-" : "",
 		content->coding < HTTP_CODINGS ? http_coding_name[content->coding] : "");
 }

@@ -5,7 +5,7 @@
 #include "tools/serve/condition.h"
 #include "tools/serve/encoding.h"
 
-#define SERVE_ETAG_MAX	 48
+#define SERVE_ETAG_MAX	 72
 #define SERVE_TYPE_BYTES 104 /* of a media type, with its 0 */
 
 /* Memory that is being sent, and how many count on it. */
@@ -83,7 +83,9 @@ static inline struct http_validators serve_validators(const struct serve_content
 	};
 }
 
-/* Makes the tag from the identity and the coding. */
-void serve_content_tag(struct serve_content *content);
+/* Makes the tag from the identity and the coding. Where files may be replaced the inode is part of
+ * it: two uploads can fall into one tick of the file system's clock. Elsewhere servers with copies
+ * of the same files give the same tags. */
+void serve_content_tag(struct serve_content *content, bool writable);
 
 #endif

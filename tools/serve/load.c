@@ -164,7 +164,7 @@ static int describe(struct serve_load *load, bool with_body)
 		 load->type[0] ?
 			 load->type :
 			 serve_mime_type(load->worker->site->mime, http_text(content->key)));
-	serve_content_tag(content);
+	serve_content_tag(content, load->worker->config->writable);
 	len = serve_head_plain(load->worker, content, head, sizeof(head));
 	wire = serve_wire_new(len + (with_body ? content->identity.size : 0));
 	if (!wire)

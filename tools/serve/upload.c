@@ -483,11 +483,12 @@ static int check_conditions(struct serve_upload *upload)
 	if (!now)
 		return 503;
 	if (upload->exists) {
+		now->identity.ino = upload->stx.stx_ino;
 		now->identity.size = upload->stx.stx_size;
 		now->identity.modified_ns = upload->stx.stx_mtime.tv_sec * INT64_C(1000000000) +
 					    upload->stx.stx_mtime.tv_nsec;
 		now->modified = upload->stx.stx_mtime.tv_sec;
-		serve_content_tag(now);
+		serve_content_tag(now, true);
 		have = serve_validators(now);
 	}
 	rc = http_condition(&upload->task->request, &have, upload->task->worker->second);
