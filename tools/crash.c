@@ -66,6 +66,8 @@ static const struct cli_option table[] = {
 	  512, 4096 },
 	{ "recorder", CLI_STRING, &setting.recorder, "NAME",
 	  "fuse, seccomp or ring (default: the best)" },
+	{ "spread", CLI_FLAG, &setting.spread, NULL,
+	  "let COMMAND use all processors while it is recorded" },
 	{ "timeout", CLI_DURATION, &setting.timeout_ns, "TIME", "end COMMAND then (default 10m)", 1,
 	  86400 * SECOND },
 	{ "check-timeout", CLI_DURATION, &setting.check_timeout_ns, "TIME",

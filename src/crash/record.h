@@ -44,8 +44,9 @@ struct crash_record_opts {
 	int64_t timeout_ns;	    /* of the recording; 0: 10 minutes, < 0: none */
 	struct crash_fault *faults; /* their counters go on */
 	uint32_t nr_faults;
-	bool stdout_plain;	   /* standard output is no acknowledgement, and the caller's own */
-	bool stdout_quiet;	   /* what it writes there is not passed on to the caller's */
+	bool stdout_plain; /* standard output is no acknowledgement, and the caller's own */
+	bool stdout_quiet; /* what it writes there is not passed on to the caller's */
+	bool spread; /* the command may use all processors; else "fuse" keeps to one with it */
 	const char *const *ignore; /* globs of paths below dir that are left out of the trace */
 	uint32_t nr_ignore;
 	/* Looked at ten times a second at least; non-zero ends the recording: -ECANCELED. A signal

@@ -30,6 +30,7 @@
 #include "sys/namespace.h"
 #include "sys/seccomp.h"
 #include "sys/statx.h"
+#include "sys/thread.h"
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID)
 #define EXIT_NONE  127
@@ -142,6 +143,7 @@ static void run_program(const struct sandbox_opts *opts, int control, const sigs
 	int listener;
 
 	setrlimit(RLIMIT_NOFILE, &opts->files);
+	sl_sys_keep_to_cpu(opts->cpu);
 	listener = listen_to_calls();
 	message.value = listener < 0 ? listener : 0;
 	send_message(control, &message, listener);

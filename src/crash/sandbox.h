@@ -56,6 +56,7 @@ struct sandbox_opts {
 	char *const *argv;
 	char *const *envp;
 	bool stdout_file; /* standard output is DIR/.sluice/stdout */
+	int cpu;	  /* the one processor of the program, or -1: any */
 	struct rlimit files;
 	uid_t uid; /* effective, of the caller */
 	gid_t gid;

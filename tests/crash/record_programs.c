@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -503,6 +504,14 @@ static void do_acks(void)
 	MUST(access(CRASH_MAGIC_DIR, F_OK) == 0 && mkdir(CRASH_MAGIC_DIR, 0700) < 0);
 }
 
+static void do_processors(void)
+{
+	cpu_set_t mine;
+
+	MUST(!sched_getaffinity(0, sizeof(mine), &mine));
+	MUST(dprintf(STDOUT_FILENO, "%d\n", CPU_COUNT(&mine)) > 0);
+}
+
 static void do_ignored(void)
 {
 	put(create("db", 0), "seen", 0);
@@ -587,6 +596,7 @@ static const struct {
 	{ "busy", do_busy },
 	{ "base", do_base },
 	{ "acks", do_acks },
+	{ "processors", do_processors },
 	{ "ignored", do_ignored },
 	{ "failing-sync", do_failing_sync },
 	{ "faulty-writes", do_faulty_writes },

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -363,6 +364,26 @@ static void an_acknowledgement_stands_where_its_line_ended(void **state)
 	assert_int_equal(recording_count(&recording, CRASH_CREATE), 1);
 	assert_int_equal(recording_count(&recording, CRASH_MKDIR), 0);
 	recording_end(&recording);
+}
+
+static void a_program_shares_one_processor_with_the_recorder_unless_it_may_spread(void **state)
+{
+	struct recording recording;
+	char all[16];
+	cpu_set_t mine;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(mine), &mine), 0);
+	snprintf(all, sizeof(all), "%d", CPU_COUNT(&mine));
+	for (unsigned spread = 0; spread < 2; spread++) {
+		recording_begin(&recording, "processors");
+		recording.opts.spread = spread;
+		recording_run(&recording);
+		recording_assert_good(&recording);
+		if (strcmp(recording.report.recorder, "fuse") == 0)
+			recording_ack(&recording, spread ? all : "1");
+		recording_end(&recording);
+	}
 }
 
 static void lines_are_passed_on_to_standard_output(void **state)
@@ -758,6 +779,7 @@ int main(int argc, char **argv)
 		TEST(children_that_append_are_all_recorded),
 		TEST(a_daemon_is_recorded_until_it_ends),
 		TEST(an_acknowledgement_stands_where_its_line_ended),
+		TEST(a_program_shares_one_processor_with_the_recorder_unless_it_may_spread),
 		TEST(lines_are_passed_on_to_standard_output),
 		TEST(standard_output_can_be_left_alone),
 		TEST(the_directory_itself_is_left_untouched),

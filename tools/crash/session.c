@@ -132,6 +132,7 @@ static int record(struct session *s)
 		.dir = setting->dir,
 		.argv = setting->argv,
 		.recorder = setting->recorder,
+		.spread = setting->spread,
 		.bytes_max = setting->limit_bytes,
 		.timeout_ns = (int64_t)setting->timeout_ns,
 		.faults = faults,

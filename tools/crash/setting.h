@@ -35,6 +35,7 @@ struct crash_setting {
 	uint64_t memory_bytes;
 	bool json;
 	bool recover;
+	bool spread;
 	bool mutate;
 	char *const *argv; /* the command; NULL with from */
 
