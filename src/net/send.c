@@ -5,6 +5,7 @@
 #include "net/address.h"
 #include "net/send.h"
 
+#define CORK_MIN    131072 /* of a file: from here on it saves more than its two calls cost */
 #define PIECE_FLAGS (SL_SOCK_PIECE_FILE | SL_SOCK_PIECE_STABLE | SL_SOCK_PIECE_MORE)
 
 enum piece_state {
@@ -235,7 +236,7 @@ static int memory_go(struct sl_sock_sender *sender)
 	    pump_zc_wanted(sender->pump, sender->head->len - sender->head->done_len))
 		return fly(sender, sender->head);
 	after = gather(sender, &more);
-	if (after && is_file(after) && after->len > net_file_slice(sender))
+	if (after && is_file(after) && after->len > CORK_MIN)
 		net_sender_cork(sender);
 	sl_op_send(&sender->op, sender->fd, sender->iov[0].iov_base, sender->iov[0].iov_len,
 		   more ? MSG_MORE : 0);
