@@ -314,7 +314,7 @@ static char *full_id(const struct explorer *explorer, const struct spec *spec)
 static int keep_state(struct explorer *explorer, uint64_t acks_nr, struct crash_failure *failure)
 {
 	struct place *place = NULL;
-	char acks[4600];
+	char acks[4600], *dir;
 	int err;
 
 	if (!explorer->opts.keep)
@@ -322,10 +322,9 @@ static int keep_state(struct explorer *explorer, uint64_t acks_nr, struct crash_
 	if (mkdir(explorer->opts.keep, 0755) && errno != EEXIST)
 		return explorer_fail(explorer, -errno, "%s: %s", explorer->opts.keep,
 				     strerror(errno));
-	if (asprintf(&failure->dir, "%s/%s", explorer->opts.keep, failure->id) < 0) {
-		failure->dir = NULL;
+	if (asprintf(&dir, "%s/%s", explorer->opts.keep, failure->id) < 0)
 		return -ENOMEM;
-	}
+	failure->dir = dir;
 	snprintf(acks, sizeof(acks), "%s.acks", failure->dir);
 	remove_tree(failure->dir);
 	err = mkdir(failure->dir, 0755) ? -errno : 0;

@@ -32,8 +32,7 @@ static void add_line(char *text, size_t room, const char *line)
 
 	if (used + len + 2 > room)
 		return;
-	memcpy(text + used, line, len);
-	strcpy(text + used + len, "\n");
+	snprintf(text + used, room - used, "%s\n", line);
 }
 
 void crash_record_why(struct crash_record_report *report, const char *format, ...)

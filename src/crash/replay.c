@@ -302,6 +302,12 @@ static int read_text(const struct replay *replay, const struct crash_op *op, cha
 	return 0;
 }
 
+/* Of an op that names a file: the trace was looked through, it has one. */
+static struct model_inode *inode_of(const struct replay *replay, const struct crash_op *op)
+{
+	return find_file(replay, op->inode)->inode;
+}
+
 static int make_inode(struct replay *replay, struct crash_file *file, const struct crash_op *op,
 		      uint32_t mode)
 {
@@ -428,7 +434,7 @@ static void lose(struct replay *replay, const struct crash_op *op, struct model_
  */
 static int play_write(struct replay *replay, const struct crash_op *op)
 {
-	struct model_inode *inode = find_file(replay, op->inode)->inode;
+	struct model_inode *inode = inode_of(replay, op);
 	uint64_t before = model_now(replay->volume);
 	bool failed = op->res < 0;
 	uint32_t len = op->data_len;
@@ -465,7 +471,7 @@ static int write_zeros(struct replay *replay, struct model_inode *inode, uint64_
 
 static int play_allocate(struct replay *replay, const struct crash_op *op)
 {
-	struct model_inode *inode = find_file(replay, op->inode)->inode;
+	struct model_inode *inode = inode_of(replay, op);
 	uint64_t end = op->off + op->len, size = inode->cache.size;
 	int err = 0;
 
@@ -478,7 +484,7 @@ static int play_allocate(struct replay *replay, const struct crash_op *op)
 
 static int play_sync(struct replay *replay, const struct crash_op *op)
 {
-	struct model_inode *inode = find_file(replay, op->inode)->inode;
+	struct model_inode *inode = inode_of(replay, op);
 
 	if (op->seq == replay->opts.dropped)
 		return 0;
@@ -503,10 +509,13 @@ static int play_sync_all(struct replay *replay, const struct crash_op *op)
 	return 0;
 }
 
+static void set_mode(struct model_inode *inode, uint32_t mode)
+{
+	inode->mode = (inode->mode & S_IFMT) | (mode & 07777);
+}
+
 static int play(struct replay *replay, const struct crash_op *op)
 {
-	struct crash_file *file = op->inode ? find_file(replay, op->inode) : NULL;
-
 	/* A sync that fails without a fault of its own repeats what was told before. */
 	if (op->res < 0 && !(op->flags & CRASH_FAULT))
 		return 0;
@@ -521,7 +530,7 @@ static int play(struct replay *replay, const struct crash_op *op)
 	case CRASH_SYMLINK:
 		return play_new(replay, op);
 	case CRASH_LINK:
-		return add_name(replay, op, file);
+		return add_name(replay, op, find_file(replay, op->inode));
 	case CRASH_UNLINK:
 	case CRASH_RMDIR:
 		return model_remove(replay->volume, entry_of(replay, op->dir, op->name));
@@ -530,18 +539,18 @@ static int play(struct replay *replay, const struct crash_op *op)
 	case CRASH_WRITE:
 		return play_write(replay, op);
 	case CRASH_TRUNCATE:
-		return model_truncate(replay->volume, file->inode, op->len);
+		return model_truncate(replay->volume, inode_of(replay, op), op->len);
 	case CRASH_ALLOCATE:
 		return play_allocate(replay, op);
 	case CRASH_CLOSE:
-		model_close(replay->volume, file->inode);
+		model_close(replay->volume, inode_of(replay, op));
 		return 0;
 	case CRASH_SYNC:
 		return play_sync(replay, op);
 	case CRASH_SYNC_ALL:
 		return play_sync_all(replay, op);
 	case CRASH_CHMOD:
-		file->inode->mode = (file->inode->mode & S_IFMT) | (op->mode & 07777);
+		set_mode(inode_of(replay, op), op->mode);
 		return 0;
 	default:
 		return 0;
