@@ -161,6 +161,8 @@ static int find_addrs(struct draft *draft, const char *text, struct proxy_upstre
 	}
 	if (nr > 0 && !has_port(found))
 		nr = -EINVAL;
+	if (nr == 0)
+		nr = -ENOENT;
 	if (nr < 0)
 		return fail_upstream(draft, text, nr);
 	ret->addrs = calloc((size_t)nr, sizeof(*ret->addrs));

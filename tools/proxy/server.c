@@ -255,12 +255,13 @@ static unsigned conns_of_each(const struct server *server)
 	if (room > PROXY_CONNS_MAX)
 		room = PROXY_CONNS_MAX;
 	if (each > room) {
+		unsigned long long all = room * server->workers;
+
 		fprintf(stderr,
 			"sluice proxy: --max-connections: each connection needs two descriptors, "
 			"and the limit is %llu; taking %llu, raise `ulimit -n` or --workers for "
 			"more\n",
-			(unsigned long long)limit.rlim_cur,
-			(unsigned long long)(room * server->workers));
+			(unsigned long long)limit.rlim_cur, all);
 		each = room;
 	}
 	return (unsigned)each;

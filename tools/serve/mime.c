@@ -216,7 +216,7 @@ const char *serve_mime_type(const struct serve_mime *mime, struct http_text name
 	const char *dot = memrchr(name.at, '.', name.len);
 	const char *end = name.at + name.len, *slash = memrchr(name.at, '/', name.len);
 	const struct entry *entry;
-	char folded[SUFFIX_MAX];
+	char folded[SUFFIX_MAX] = "";
 
 	if (!dot || (slash && dot < slash) ||
 	    !fold((struct http_text){ dot + 1, (uint32_t)(end - dot - 1) }, folded))

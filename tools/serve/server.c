@@ -38,12 +38,13 @@ static uint64_t conns_of_each(const struct serve_server *server)
 		       room - config->cache_files - DESCRIPTORS_SPARE :
 		       DESCRIPTORS_SPARE / 2;
 	if (each > room) {
+		unsigned long long all = room * server->workers;
+
 		fprintf(stderr,
 			"sluice serve: --max-connections: %llu need more descriptors than the "
 			"limit of %llu leaves; serving %llu, raise `ulimit -n` for more\n",
 			(unsigned long long)config->connections_max,
-			(unsigned long long)limit.rlim_cur,
-			(unsigned long long)(room * server->workers));
+			(unsigned long long)limit.rlim_cur, all);
 		each = room;
 	}
 	return each ? each : 1;
