@@ -251,8 +251,11 @@ int crash_record_ring(const struct crash_record_opts *opts, struct crash_trace *
 	if (!err) {
 		keep(session);
 		err = session->err;
-		if (!err || err == -ECANCELED)
-			err = tell(session) ?: err;
+		if (!err || err == -ECANCELED) {
+			int told = tell(session);
+
+			err = told ? told : err;
+		}
 	}
 	session_end(session, NULL, NULL);
 	session_fini(session);

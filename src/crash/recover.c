@@ -49,12 +49,14 @@ static uint32_t choose_states(const struct explorer *explorer, struct spec *ret_
 			continue;
 		}
 		idx++;
-		ret_specs[nr++] = (struct spec){ .point = point, .class = CRASH_MIN };
-		if (nr < OUTER_MAX)
-			ret_specs[nr++] = (struct spec){ .point = point,
-							 .class = CRASH_PREFIX,
-							 .numbers = { explorer->elements[point] },
-							 .nr = 1 };
+		ret_specs[nr] = (struct spec){ .point = point, .class = CRASH_MIN };
+		if (++nr == OUTER_MAX)
+			break;
+		ret_specs[nr] = (struct spec){ .point = point,
+					       .class = CRASH_PREFIX,
+					       .numbers = { explorer->elements[point] },
+					       .nr = 1 };
+		nr++;
 	}
 	return nr;
 }
@@ -268,7 +270,7 @@ static int recover_one(struct recovery *recovery, const struct spec *spec)
 							     crash_trace_sector(explorer->trace) };
 	struct crash_trace *trace = NULL, *read = NULL;
 	uint64_t recorded = recovery->recorded;
-	bool failed;
+	bool failed = false;
 	int err = maker_make(&explorer->maker, spec);
 
 	if (!err)

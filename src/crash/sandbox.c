@@ -110,7 +110,7 @@ static void fail(int control, enum sandbox_step step)
 /* ---- the program -------------------------------------------------------------------- */
 
 /* Where the low half of an argument lies, which is all of what is looked at. */
-#define LOW_HALF    (*(const char *)&(const int){ 1 } ? 0 : 4)
+#define LOW_HALF    (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4)
 #define ARGUMENT(i) (offsetof(struct seccomp_data, args) + (i)*8 + LOW_HALF)
 
 /* Calls that the kernel does not tell a FUSE server of: sync, syncfs, and shared mappings of
@@ -119,6 +119,7 @@ static int listen_to_calls(void)
 {
 	const uint32_t offset_arch = offsetof(struct seccomp_data, arch);
 	const uint32_t offset_nr = offsetof(struct seccomp_data, nr);
+	const uint32_t offset_flags = (uint32_t)ARGUMENT(3);
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset_arch),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SL_SYS_AUDIT_ARCH, 0, 8),
@@ -126,7 +127,7 @@ static int listen_to_calls(void)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sync, 5, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_syncfs, 4, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)ARGUMENT(3)),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset_flags),
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 2, 0),
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_SHARED, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),

@@ -193,21 +193,23 @@ int tree_path(const struct tree *tree, const struct tree_node *node, const char 
 
 	buf[at] = '\0';
 	while (text || node != tree->root) {
-		if (!text) {
+		const char *part = text;
+
+		if (!part) {
 			struct tree_name *name = TAILQ_FIRST(&node->names);
 
 			if (!name)
 				return -ENOENT;
-			text = name->text;
+			part = name->text;
 			node = name->dir;
 		}
-		len = strlen(text);
+		len = strlen(part);
 		if (len + 1 > at)
 			return -ENAMETOOLONG;
 		if (buf[at])
 			buf[--at] = '/';
 		at -= len;
-		memcpy(buf + at, text, len);
+		memcpy(buf + at, part, len);
 		text = NULL;
 	}
 	memcpy(path, buf + at, sizeof(buf) - at);
