@@ -34,11 +34,11 @@ struct template
 
 #define FILES_TO_SOCKET(NAME, BYTES, SIZE)                       \
 	{                                                        \
-		{ .name = NAME,                                  \
+		{ .name = (NAME),                                \
 		  .title = "cached files of %s to a TCP socket", \
 		  .kind = WORKLOAD_SEND,                         \
 		  .cache = CACHE_WARM,                           \
-		  .block_bytes = BYTES,                          \
+		  .block_bytes = (BYTES),                        \
 		  .sequential = true },                          \
 			"", "", false, true, SIZE                \
 	}
