@@ -298,6 +298,15 @@ def life(tap, sluice, where):
             tap.check("what is under way is finished", same(everything(held), b"a:xy"))
             held.close()
             tap.check("then it ends with 0", same(proxy.wait(), 0) + ([] if proxy.said[-1] == "sluice proxy: ended" else proxy.said))
+        # Of many workers, most soon have nothing left to do, that of the metrics with them.
+        with Proxy(sluice, a.name, "--drain", "10m", "--workers", "8") as proxy:
+            held = proxy.connect()
+            until(lambda: proxy.metrics()["connections"] == 1)
+            proxy.signal(signal.SIGTERM)
+            until(lambda: not accepts(proxy))
+            tap.check("while one is under way, the metrics tell of it", same(proxy.metrics()["connections"], 1))
+            held.close()
+            tap.check("and with it all of them end", same(proxy.wait(), 0))
         for sentence, options, signals in (("the limit of a drain cuts the rest", ["--drain", "300ms"], 1),
                                            ("a second signal cuts the rest at once", ["--drain", "1h"], 2)):
             with Proxy(sluice, a.name, *options) as proxy:

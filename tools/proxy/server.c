@@ -3,9 +3,6 @@
  *
  *	listen -> read the plan -> drop the user, confine -> start workers -> say where -> signals
  *	SIGHUP: read the plan anew, tell the workers; on failure the old one stays.
- *	SIGTERM, SIGINT: drain; again, or at the limit: cut.
- *
- * Each worker opens its ring on its thread; the main thread has none, and posts to theirs.
  */
 #include "tools/proxy/server.h"
 
@@ -16,46 +13,29 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "tools/proxy/logline.h"
 #include "tools/proxy/worker.h"
 #include "tools/server/confine.h"
-#include "tools/server/manager.h"
+#include "tools/server/crew.h"
 #include "tools/server/metrics.h"
-#include "tools/server/watch.h"
 
 #define DESCRIPTORS_SPARE 96 /* of each worker: its ring, pipes, checks */
-#define DEPTH_MAX	  32768
 #define PIPES_EACH_MAX	  8
 #define PREFIX		  "sluice_proxy_"
 
-struct server;
-
-struct seat {
-	struct server *server;
-	struct proxy_worker worker;
-	pthread_t thread;
-	unsigned idx;
-	int err;
-	bool ready;
-};
-
 struct server {
+	struct server_crew crew;
 	const struct proxy_config *config;
 	struct server_listeners listeners;
 	struct server_clients clients;
-	struct server_watch watch;
 	struct proxy_range trusted[CLI_LIST_MAX];
 	unsigned trusted_nr;
-	struct seat *seat;
+	struct proxy_worker *worker;
 	unsigned workers;
 	unsigned conns_each;
 	pthread_mutex_t plan_lock;
-	struct proxy_plan *plan;  /* under plan_lock */
-	uint64_t reloads;	  /* atomic */
-	pthread_barrier_t opened; /* all workers have, and the main thread looks at them */
-	pthread_barrier_t over;	  /* none runs any more */
+	struct proxy_plan *plan; /* under plan_lock */
 };
 
 static struct proxy_plan *get_plan(void *ctx)
@@ -77,9 +57,8 @@ static uint64_t sum(const struct server *server, size_t offset)
 	uint64_t value = 0;
 
 	for (unsigned i = 0; i < server->workers; i++)
-		value += server_count_read(
-			(const uint64_t *)(const void *)((const char *)&server->seat[i].worker +
-							 offset));
+		value += server_count_read((
+			const uint64_t *)(const void *)((const char *)&server->worker[i] + offset));
 	return value;
 }
 
@@ -127,8 +106,8 @@ static void put_relays(struct server_writer *out, const struct server *server)
 	struct sl_relay_stats stats = { 0 };
 
 	for (unsigned i = 0; i < server->workers; i++) {
-		if (server->seat[i].worker.relays)
-			sl_relay_pool_stats(server->seat[i].worker.relays, &stats);
+		if (server->worker[i].relays)
+			sl_relay_pool_stats(server->worker[i].relays, &stats);
 	}
 #define RELAY(member, name, type, help) put(out, PREFIX name, type, help, stats.member);
 	RELAY(bytes, "relayed_bytes_total", "counter", "Bytes handed on, both ways")
@@ -234,7 +213,7 @@ static void put_metrics(void *ctx, struct server_writer *out)
 	    "Lines lost, since the log took them too slowly or not at all", SUM(server, log.lost));
 	put(out, PREFIX "workers", "gauge", "Worker threads", server->workers);
 	put(out, PREFIX "reloads_total", "counter", "Reloads done",
-	    __atomic_load_n(&server->reloads, __ATOMIC_RELAXED));
+	    __atomic_load_n(&server->crew.reloads, __ATOMIC_RELAXED));
 }
 
 /* ---- limits ----------------------------------------------------------------------------- */
@@ -292,9 +271,10 @@ static unsigned pipes_of_each(const struct server *server)
 	return each ? each : 1;
 }
 
-static int open_worker(struct seat *seat, struct sl_ring **ret_ring)
+static int open_worker(struct server_hand *hand)
 {
-	struct server *server = seat->server;
+	struct server *server = (struct server *)hand->crew; /* its first member */
+	struct proxy_worker *worker = hand->worker;
 	struct proxy_worker_opts opts = {
 		.config = server->config,
 		.clients = &server->clients,
@@ -305,161 +285,73 @@ static int open_worker(struct seat *seat, struct sl_ring **ret_ring)
 		.get_plan = get_plan,
 		.put_metrics = put_metrics,
 		.ctx = server,
-		.idx = seat->idx,
-		.checks = seat->idx == 0,
+		.idx = hand->idx,
+		.checks = hand->idx == 0,
 	};
-	struct sl_ring_opts ring = { .depth = 2 * server->conns_each + 1024,
-				     .flags = SL_RING_SIGPIPE_IGNORED };
-	int err;
+	int err = proxy_worker_open(worker, &opts, hand->ring);
 
-	if (ring.depth > DEPTH_MAX)
-		ring.depth = DEPTH_MAX;
-	ring.park_max = 4 * server->conns_each + 4096;
-	err = sl_ring_open(&ring, ret_ring);
-	if (err == 0)
-		err = proxy_worker_open(&seat->worker, &opts, *ret_ring);
 	for (unsigned i = 0; i < server->listeners.nr && err == 0; i++) {
 		struct server_listener *listener = &server->listeners.listener[i];
 
-		if (listener->fd[seat->idx] >= 0)
-			err = proxy_worker_accept(&seat->worker, listener->fd[seat->idx], listener);
+		if (listener->fd[hand->idx] >= 0)
+			err = proxy_worker_accept(worker, listener->fd[hand->idx], listener);
 	}
 	return err;
 }
 
-static void *run_worker(void *ctx)
+static void close_worker(struct server_hand *hand)
 {
-	struct seat *seat = ctx;
-	struct server *server = seat->server;
-	struct sl_ring *ring = NULL;
-
-	seat->err = open_worker(seat, &ring);
-	seat->ready = seat->err == 0;
-	pthread_barrier_wait(&server->opened);
-	if (seat->ready)
-		seat->err = proxy_worker_run(&seat->worker);
-	server_watch_tell(&server->watch);
-	/* Others look at what this one has counted, and the main thread posts to its ring, until
-	 * all have ended. */
-	pthread_barrier_wait(&server->over);
-	proxy_worker_close(&seat->worker);
-	sl_ring_close(ring);
-	return NULL;
+	proxy_worker_close(hand->worker);
+	sl_ring_close(hand->ring);
 }
 
-static int start_workers(struct server *server)
+static void reload_worker(struct server_hand *hand)
 {
-	int err;
-
-	pthread_barrier_init(&server->opened, NULL, server->workers + 1);
-	pthread_barrier_init(&server->over, NULL, server->workers + 1);
-	for (unsigned i = 0; i < server->workers; i++) {
-		server->seat[i].idx = i;
-		server->seat[i].server = server;
-		err = pthread_create(&server->seat[i].thread, NULL, run_worker, &server->seat[i]);
-		if (err) {
-			cli_fail_errno("worker threads", err, "try fewer --workers");
-			_exit(CLI_MACHINE); /* those that run wait for this one */
-		}
-	}
-	pthread_barrier_wait(&server->opened);
-	for (unsigned i = 0; i < server->workers; i++) {
-		if (server->seat[i].err)
-			return cli_fail_errno(
-				"a worker's ring", server->seat[i].err,
-				"see `sluice probe`, try a smaller --max-connections");
-	}
-	return CLI_DONE;
+	proxy_worker_reload(hand->worker);
 }
 
-/* Each order is given once; see post_reload() for the exception. */
-static void post(struct server *server, size_t which)
+static void drain_worker(struct server_hand *hand)
 {
-	for (unsigned i = 0; i < server->workers; i++) {
-		struct proxy_worker *worker = &server->seat[i].worker;
-
-		if (server->seat[i].ready)
-			sl_ring_post(worker->ring,
-				     (struct sl_op *)(void *)((char *)worker + which));
-	}
+	proxy_worker_drain(hand->worker);
 }
 
-#define POST(server, member) post(server, offsetof(struct proxy_worker, member))
-
-/* Pairs with the release in on_reload(): the op is idle again. One still on its way will do. */
-static void post_reload(struct server *server)
+static bool is_drained(const struct server_hand *hand)
 {
-	for (unsigned i = 0; i < server->workers; i++) {
-		struct proxy_worker *worker = &server->seat[i].worker;
-
-		if (server->seat[i].ready &&
-		    !__atomic_exchange_n(&worker->reload_asked, 1, __ATOMIC_ACQ_REL))
-			sl_ring_post(worker->ring, &worker->reload);
-	}
+	return proxy_worker_is_drained(hand->worker);
 }
 
-/* ---- orders ----------------------------------------------------------------------------- */
-
-static void reload(void *ctx)
+static unsigned left(const struct server_hand *hand)
 {
-	struct server *server = ctx;
+	const struct proxy_worker *worker = hand->worker;
+
+	return worker->conns;
+}
+
+static const struct server_crew_ops ops = {
+	.open = open_worker,
+	.close = close_worker,
+	.reload = reload_worker,
+	.drain = drain_worker,
+	.is_drained = is_drained,
+	.left = left,
+};
+
+static bool renew(struct server_crew *crew)
+{
+	struct server *server = (struct server *)crew; /* its first member */
 	struct proxy_plan *plan, *old;
 
-	server_manager_tell("RELOADING=1\nSTATUS=reloading");
-	if (proxy_plan_open(server->config, server->plan, &plan) == CLI_DONE) {
-		pthread_mutex_lock(&server->plan_lock);
-		old = server->plan;
-		server->plan = plan;
-		pthread_mutex_unlock(&server->plan_lock);
-		proxy_plan_put(old);
-		post_reload(server);
-		__atomic_fetch_add(&server->reloads, 1, __ATOMIC_RELAXED);
-		fprintf(stderr, "sluice proxy: reloaded\n");
-	} else {
-		fprintf(stderr, "sluice proxy: not reloaded, going on as before\n");
-	}
-	server_manager_tell("READY=1\nSTATUS=proxying");
-}
-
-static void drain(void *ctx)
-{
-	struct server *server = ctx;
-
-	POST(server, drain);
-}
-
-static void cut(void *ctx)
-{
-	struct server *server = ctx;
-
-	POST(server, end);
+	if (proxy_plan_open(server->config, server->plan, &plan) != CLI_DONE)
+		return false;
+	pthread_mutex_lock(&server->plan_lock);
+	old = server->plan;
+	server->plan = plan;
+	pthread_mutex_unlock(&server->plan_lock);
+	proxy_plan_put(old);
+	return true;
 }
 
 /* ---- the whole -------------------------------------------------------------------------- */
-
-/* Joins the workers. Return: an exit code. */
-static int conclude(struct server *server, int code)
-{
-	unsigned cut_nr = 0;
-	int err = 0;
-
-	for (unsigned i = 0; i < server->workers; i++) {
-		pthread_join(server->seat[i].thread, NULL);
-		cut_nr += server->seat[i].worker.cut_nr;
-		if (server->seat[i].err)
-			err = server->seat[i].err;
-	}
-	if (code != CLI_DONE)
-		return code; /* it has been told why */
-	if (err)
-		return cli_fail_errno("a worker's ring", err, NULL);
-	if (cut_nr)
-		fprintf(stderr, "sluice proxy: ended with %u connection%s cut\n", cut_nr,
-			cut_nr == 1 ? "" : "s");
-	else
-		fprintf(stderr, "sluice proxy: ended\n");
-	return CLI_DONE;
-}
 
 static int confine(const struct proxy_config *config)
 {
@@ -493,38 +385,32 @@ static int prepare(struct server *server)
 	return code;
 }
 
-static void say_to(const struct server *server, char *text, size_t bytes)
+static void say_where(const struct server *server)
 {
+	char text[64];
 	unsigned nr = 0;
 
 	for (unsigned g = 0; g < server->plan->nr; g++)
 		nr += server->plan->group[g]->nr;
-	snprintf(text, bytes, "to %u upstream%s", nr, nr == 1 ? "" : "s");
+	snprintf(text, sizeof(text), "to %u upstream%s", nr, nr == 1 ? "" : "s");
+	server_say_where(&server->listeners, "proxy", text);
 }
 
 static int run(struct server *server)
 {
-	int err = server_watch_open(&server->watch), code;
-	char text[64];
+	int code = server_crew_open(&server->crew);
 
-	if (err)
-		return cli_fail_errno("signals", err, NULL);
-	code = prepare(server);
-	if (code == CLI_DONE) {
-		code = start_workers(server);
-		if (code == CLI_DONE) {
-			say_to(server, text, sizeof(text));
-			server_say_where(&server->listeners, "proxy", text);
-			server_manager_tell("READY=1\nSTATUS=proxying");
-		} else {
-			server_watch_give_up(&server->watch);
-		}
-		server_watch_run(&server->watch);
-		pthread_barrier_wait(&server->over);
-		code = conclude(server, code);
-	}
+	if (code == CLI_DONE)
+		code = prepare(server);
+	if (code == CLI_DONE)
+		code = server_crew_start(&server->crew, server->worker, sizeof(*server->worker),
+					 server->conns_each);
+	if (code == CLI_DONE)
+		say_where(server);
+	code = server_crew_run(&server->crew, code);
 	proxy_plan_put(server->plan);
 	server_unlisten(&server->listeners);
+	server_crew_close(&server->crew);
 	return code;
 }
 
@@ -537,23 +423,20 @@ int proxy_server_run(const struct proxy_config *config)
 		return cli_fail_errno("memory", ENOMEM, NULL);
 	server->config = config;
 	server->workers = (unsigned)config->workers;
-	server->watch = (struct server_watch){ .reload = reload,
-					       .drain = drain,
-					       .cut = cut,
-					       .ctx = server,
-					       .drain_ns = config->drain_ns,
-					       .workers = server->workers,
-					       .signal_fd = -1,
-					       .ended_fd = -1 };
+	server->crew = (struct server_crew){ .name = "proxy",
+					     .status = "proxying",
+					     .ops = &ops,
+					     .renew = renew,
+					     .drain_ns = config->drain_ns,
+					     .workers = server->workers };
 	pthread_mutex_init(&server->plan_lock, NULL);
-	server->seat = calloc(server->workers, sizeof(*server->seat));
-	if (server->seat && server_clients_init(&server->clients, config->client_max) == 0)
+	server->worker = calloc(server->workers, sizeof(*server->worker));
+	if (server->worker && server_clients_init(&server->clients, config->client_max) == 0)
 		code = run(server);
 	else
 		code = cli_fail_errno("memory", ENOMEM, NULL);
-	server_watch_close(&server->watch);
 	server_clients_fini(&server->clients);
-	free(server->seat);
+	free(server->worker);
 	free(server);
 	return code;
 }

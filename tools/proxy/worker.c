@@ -1,10 +1,4 @@
-/*
- * worker.c: one thread with a ring of its own: accepts, keeps time, takes orders.
- *
- *	open --> running --order: drain--> draining --no session left--> ended
- *	                                      |
- *	                                      +--order: cut--> every session reset --> ended
- */
+/* worker.c: one thread with a ring of its own: accepts, keeps time, takes orders. */
 #include "tools/proxy/worker.h"
 
 #include <stdlib.h>
@@ -118,7 +112,7 @@ void proxy_worker_forget(struct proxy_worker *worker, struct proxy_session *sess
 	server_count(&worker->counters.connections_now, (uint64_t)-1);
 	if (worker->full && worker->conns < worker->opts.conns_max && !worker->draining)
 		pause_doors(worker, false);
-	if (!worker->cut)
+	if (!worker->closing)
 		let_in(worker);
 }
 
@@ -232,8 +226,6 @@ void proxy_worker_reload(struct proxy_worker *worker)
 
 void proxy_worker_drain(struct proxy_worker *worker)
 {
-	if (worker->draining)
-		return;
 	worker->draining = true;
 	for (unsigned i = 0; i < worker->doors; i++) {
 		if (worker->door[i].open && !worker->door[i].admin)
@@ -241,34 +233,13 @@ void proxy_worker_drain(struct proxy_worker *worker)
 	}
 }
 
-static void on_reload(struct sl_ring *ring, struct sl_op *op)
+bool proxy_worker_is_drained(const struct proxy_worker *worker)
 {
-	struct proxy_worker *worker = op->user;
-
-	(void)ring;
-	if (op->res < 0)
-		return;
-	/* Pairs with the exchange in post_reload(): the op is idle again. */
-	__atomic_store_n(&worker->reload_asked, 0, __ATOMIC_RELEASE);
-	proxy_worker_reload(worker);
-}
-
-static void on_drain(struct sl_ring *ring, struct sl_op *op)
-{
-	(void)ring;
-	if (op->res >= 0)
-		proxy_worker_drain(op->user);
-}
-
-static void on_end(struct sl_ring *ring, struct sl_op *op)
-{
-	struct proxy_worker *worker = op->user;
-
-	(void)ring;
-	if (op->res < 0)
-		return;
-	worker->cut_nr = worker->conns;
-	worker->cut = true;
+	for (unsigned i = 0; i < worker->doors; i++) {
+		if (worker->door[i].open && !worker->door[i].admin)
+			return false;
+	}
+	return worker->draining && !worker->conns;
 }
 
 static void on_tick(struct sl_ring *ring, struct sl_op *op)
@@ -286,17 +257,12 @@ static void on_tick(struct sl_ring *ring, struct sl_op *op)
 
 /* ---- the life of a worker --------------------------------------------------------------- */
 
-static void prepare_order(struct proxy_worker *worker, struct sl_op *op, sl_op_fn *done)
-{
-	op->user = worker;
-	op->done = done;
-}
-
 static int start_tick(struct proxy_worker *worker)
 {
-	prepare_order(worker, &worker->tick, on_tick);
 	sl_op_timer(&worker->tick, sl_ring_now(worker->ring) + TICK_NS, TICK_NS);
 	worker->tick.flags = SL_OP_MULTI;
+	worker->tick.done = on_tick;
+	worker->tick.user = worker;
 	return sl_ring_submit(worker->ring, &worker->tick);
 }
 
@@ -313,9 +279,6 @@ int proxy_worker_open(struct proxy_worker *worker, const struct proxy_worker_opt
 	worker->config = opts->config;
 	worker->clients = opts->clients;
 	worker->ring = ring;
-	prepare_order(worker, &worker->reload, on_reload);
-	prepare_order(worker, &worker->drain, on_drain);
-	prepare_order(worker, &worker->end, on_end);
 	worker->plan = opts->get_plan(opts->ctx);
 	worker->log.fd = worker->plan->log_fd;
 	err = sl_relay_pool_create(ring, &relays, &worker->relays);
@@ -332,25 +295,6 @@ int proxy_worker_open(struct proxy_worker *worker, const struct proxy_worker_opt
 	return err;
 }
 
-/* Whether nobody is left, and nobody new can come. */
-static bool is_drained(const struct proxy_worker *worker)
-{
-	for (unsigned i = 0; i < worker->doors; i++) {
-		if (worker->door[i].open && !worker->door[i].admin)
-			return false;
-	}
-	return worker->draining && !worker->conns;
-}
-
-int proxy_worker_run(struct proxy_worker *worker)
-{
-	int rc = 0;
-
-	while (rc >= 0 && !worker->cut && !is_drained(worker))
-		rc = sl_ring_run(worker->ring, 0);
-	return rc < 0 ? rc : 0;
-}
-
 static bool is_busy(const struct proxy_worker *worker)
 {
 	bool busy = worker->conns || worker->checks_alive || sl_op_busy(&worker->tick);
@@ -364,6 +308,7 @@ void proxy_worker_close(struct proxy_worker *worker)
 {
 	if (!worker->ring)
 		return;
+	worker->closing = true;
 	for (unsigned i = 0; i < worker->doors; i++)
 		sl_sock_accept_stop(&worker->door[i].acceptor);
 	proxy_checks_stop(worker->checks);

@@ -66,15 +66,10 @@ struct proxy_worker {
 	struct proxy_asker askers[PROXY_ASKERS_MAX];
 	bool full; /* accepting is paused */
 	bool reloads;
-	uint8_t reload_asked; /* atomic: the order is on its way */
 	bool draining;
-	bool cut;
-	unsigned cut_nr;
+	bool closing;
 
 	struct sl_op tick;
-	struct sl_op reload; /* this and the next two are posted by another thread */
-	struct sl_op drain;
-	struct sl_op end;
 	int64_t second;
 	int64_t second_due_ns;
 	char log_date[HTTP_LOG_LEN];
@@ -94,12 +89,10 @@ int proxy_worker_open(struct proxy_worker *worker, const struct proxy_worker_opt
 /* Accepts from a descriptor, which stays the caller's; a listener (or NULL) is left at the end. */
 int proxy_worker_accept(struct proxy_worker *worker, int fd, struct server_listener *listener);
 
-/* Runs until it is drained or told to end. */
-int proxy_worker_run(struct proxy_worker *worker);
-
-/* What is posted, at once. */
-void proxy_worker_drain(struct proxy_worker *worker);
+/* Orders; see tools/server/crew.h. */
 void proxy_worker_reload(struct proxy_worker *worker);
+void proxy_worker_drain(struct proxy_worker *worker);
+bool proxy_worker_is_drained(const struct proxy_worker *worker);
 
 /* Cuts what there is, waits for its end; the ring is left as it was. */
 void proxy_worker_close(struct proxy_worker *worker);

@@ -124,7 +124,7 @@ static void answer_metrics(struct serve_conn *conn, const struct http_request *r
 							 "Worker threads", server->workers });
 	server_put_metric(&out, &(struct server_metric){
 					PREFIX "reloads_total", "counter", "Reloads done",
-					__atomic_load_n(&server->reloads, __ATOMIC_RELAXED) });
+					__atomic_load_n(&server->crew.reloads, __ATOMIC_RELAXED) });
 	serve_answer_text(conn, request, SERVER_METRICS_TYPE,
 			  (struct http_text){ buf, (uint32_t)server_written(&out) });
 	free(buf);

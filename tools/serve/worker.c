@@ -1,13 +1,4 @@
-/*
- * worker.c: one thread with a ring of its own: accepts, keeps time, takes orders.
- *
- *	open --> running --order: drain--> draining --no connection left--> told so --+
- *	            |                         |                                       |
- *	            +-------------------------+--order: end---------------------------+--> closed
- *
- * One that has nothing left to do runs on until it is ordered to end, when all have told so: what
- * it closed goes on closing, and its metrics are shown.
- */
+/* worker.c: one thread with a ring of its own: accepts, keeps time, takes orders. */
 #include "tools/serve/worker.h"
 
 #include <stdlib.h>
@@ -20,7 +11,6 @@
 #define TICK_NS	     500000000
 #define RECV_BUFFERS 512
 #define RECV_BYTES   16384
-#define DEPTH_MAX    32768
 #define STARVED_IDLE 8 /* idle connections closed when descriptors run out */
 #define IDLE_MIN_NS  INT64_C(100000000)
 
@@ -161,8 +151,8 @@ static uint64_t starved_nr(const struct serve_worker *worker)
 	return nr;
 }
 
-/* Descriptors ran out in accept: idle connections give theirs. */
-static void relieve(struct serve_worker *worker)
+/* Where descriptors ran out in accept, idle connections give theirs. */
+void serve_worker_turned(struct serve_worker *worker)
 {
 	uint64_t nr = starved_nr(worker);
 
@@ -197,14 +187,8 @@ static void on_tick(struct sl_ring *ring, struct sl_op *op)
 
 /* ---- orders ----------------------------------------------------------------------------- */
 
-static void on_reload(struct sl_ring *ring, struct sl_op *op)
+void serve_worker_reload(struct serve_worker *worker)
 {
-	struct serve_worker *worker = op->user;
-
-	(void)ring;
-	if (op->res < 0)
-		return;
-	__atomic_store_n(&worker->reload_asked, 0, __ATOMIC_RELEASE);
 	server_log_flush(&worker->log);
 	serve_site_put(worker->site);
 	worker->site = serve_site_get(__atomic_load_n(&worker->server->site, __ATOMIC_ACQUIRE));
@@ -225,13 +209,8 @@ static void for_all(struct serve_worker *worker, void (*deed)(struct serve_conn 
 	}
 }
 
-static void on_drain(struct sl_ring *ring, struct sl_op *op)
+void serve_worker_drain(struct serve_worker *worker)
 {
-	struct serve_worker *worker = op->user;
-
-	(void)ring;
-	if (op->res < 0 || worker->draining)
-		return;
 	worker->draining = true;
 	for (unsigned i = 0; i < worker->doors; i++) {
 		if (worker->door[i].open && !worker->door[i].admin)
@@ -253,8 +232,7 @@ static unsigned served_conns(const struct serve_worker *worker, bool lingering)
 	return nr;
 }
 
-/* Whether nothing is left to be done for anybody, and nobody new can come. */
-static bool is_drained(const struct serve_worker *worker)
+bool serve_worker_is_drained(const struct serve_worker *worker)
 {
 	if (!worker->draining)
 		return false;
@@ -265,43 +243,22 @@ static bool is_drained(const struct serve_worker *worker)
 	return served_conns(worker, true) == 0;
 }
 
-static void tell_drained(struct serve_worker *worker)
+unsigned serve_worker_left(const struct serve_worker *worker)
 {
-	if (!worker->told)
-		server_watch_tell(&worker->server->watch);
-	worker->told = true;
-}
-
-static void on_end(struct sl_ring *ring, struct sl_op *op)
-{
-	struct serve_worker *worker = op->user;
-
-	(void)ring;
-	if (op->res < 0)
-		return;
-	worker->cut_nr = served_conns(worker, false);
-	worker->ended = true;
+	return served_conns(worker, false);
 }
 
 /* ---- the life of a worker --------------------------------------------------------------- */
 
-static int open_ring(struct serve_worker *worker)
+static int open_streams(struct serve_worker *worker)
 {
 	struct sl_buf_pool_opts pool = {
 		.flags = SL_BUF_RECV,
 		.count = RECV_BUFFERS,
 		.buf_bytes = RECV_BYTES,
 	};
-	struct sl_ring_opts opts = { .depth = 2 * worker->conns_max + 512,
-				     .flags = SL_RING_SIGPIPE_IGNORED };
-	int err;
+	int err = sl_buf_pool_create(worker->ring, &pool, &worker->streams.pool);
 
-	if (opts.depth > DEPTH_MAX)
-		opts.depth = DEPTH_MAX;
-	opts.park_max = 4 * worker->conns_max + 4096;
-	err = worker->ring ? 0 : sl_ring_open(&opts, &worker->ring);
-	if (err == 0)
-		err = sl_buf_pool_create(worker->ring, &pool, &worker->streams.pool);
 	if (err == 0)
 		err = sl_sock_pump_create(worker->ring, NULL, &worker->streams.pump);
 	worker->streams.ring = worker->ring;
@@ -338,23 +295,14 @@ static int open_doors(struct serve_worker *worker)
 	return 0;
 }
 
-static void prepare_order(struct serve_worker *worker, struct sl_op *op, sl_op_fn *done)
-{
-	op->user = worker;
-	op->done = done;
-}
-
 int serve_worker_open(struct serve_worker *worker)
 {
 	const struct serve_config *config = worker->config;
 	int err;
 
-	prepare_order(worker, &worker->reload, on_reload);
-	prepare_order(worker, &worker->drain, on_drain);
-	prepare_order(worker, &worker->end, on_end);
 	worker->site = serve_site_get(worker->server->site);
 	worker->log.fd = worker->site->log_fd;
-	err = open_ring(worker);
+	err = open_streams(worker);
 	if (err == 0)
 		err = serve_cache_init(&worker->cache, config->cache_files, config->cache_bytes,
 				       (int64_t)config->cache_valid_ns);
@@ -371,31 +319,14 @@ int serve_worker_open(struct serve_worker *worker)
 	return err ? err : open_doors(worker);
 }
 
-int serve_worker_run(struct serve_worker *worker)
-{
-	int rc = 0;
-
-	while (rc >= 0 && !worker->ended) {
-		rc = sl_ring_run(worker->ring, 0);
-		relieve(worker);
-		if (is_drained(worker))
-			tell_drained(worker);
-	}
-	tell_drained(worker);
-	return rc < 0 ? rc : 0;
-}
-
 void serve_worker_close(struct serve_worker *worker)
 {
-	if (worker->ring) {
+	for_all(worker, serve_conn_cut);
+	while (worker->conns && sl_ring_run(worker->ring, 0) >= 0)
 		for_all(worker, serve_conn_cut);
-		while (worker->conns && sl_ring_run(worker->ring, 0) >= 0)
-			for_all(worker, serve_conn_cut);
-	}
 	server_log_close(&worker->log);
 	serve_cache_fini(&worker->cache);
-	if (worker->ring)
-		sl_ring_drain(worker->ring, 0);
+	sl_ring_drain(worker->ring, 0);
 	sl_sock_pump_destroy(worker->streams.pump);
 	sl_buf_pool_destroy(worker->streams.pool);
 	sl_ring_close(worker->ring);

@@ -2,7 +2,6 @@
 #ifndef SLUICE_TOOLS_SERVE_WORKER_H
 #define SLUICE_TOOLS_SERVE_WORKER_H
 
-#include <pthread.h>
 #include <sluice/sluice.h>
 
 #include "tools/serve/accesslog.h"
@@ -67,28 +66,17 @@ struct serve_worker {
 	unsigned conns_max;
 	bool full; /* accepting is paused */
 	bool draining;
-	bool told;	 /* that it is drained, or broken */
-	bool ended;	 /* ordered to end */
-	unsigned cut_nr; /* connections that were cut by that order */
 
 	struct serve_conn *free_conns;
 	struct serve_piece *free_pieces;
 
 	struct sl_op tick;
-	struct sl_op reload;   /* this and the next two are posted by the main thread */
-	uint32_t reload_asked; /* atomic: it is on its way */
-	struct sl_op drain;
-	struct sl_op end;
 	int64_t second; /* seconds since 1970, by the last turn that looked */
 	int64_t second_due_ns;
 	char date[HTTP_DATE_LEN];
 	char log_date[HTTP_LOG_LEN];
 	char stamp[HTTP_STAMP_LEN];
 	char path[HTTP_PATH_BYTES];
-
-	pthread_t thread;
-	int err;
-	bool ready;
 };
 
 /* The time as the turn has it; the texts follow it. */
@@ -115,13 +103,18 @@ void serve_worker_forget(struct serve_worker *worker, struct serve_conn *conn);
 /* A connection has ended: its place and descriptor are free. */
 void serve_worker_conn_ended(struct serve_worker *worker);
 
-/* Runs the worker on the calling thread until it is ordered to end. It tells the server's watch
- * once when it is drained, or at its end. */
-int serve_worker_run(struct serve_worker *worker);
-
-/* Opens what it needs on the calling thread, which must be the one that runs it. A ring that is
- * there already becomes the worker's own, as one of a simulated world. */
+/* Opens what it needs on the thread of its ring, which becomes its own. Return: 0 or -errno;
+ * serve_worker_close() ends it in any case. */
 int serve_worker_open(struct serve_worker *worker);
 void serve_worker_close(struct serve_worker *worker);
+
+/* What is to be done after each turn of its ring. */
+void serve_worker_turned(struct serve_worker *worker);
+
+/* Orders; see tools/server/crew.h. */
+void serve_worker_reload(struct serve_worker *worker);
+void serve_worker_drain(struct serve_worker *worker);
+bool serve_worker_is_drained(const struct serve_worker *worker);
+unsigned serve_worker_left(const struct serve_worker *worker);
 
 #endif
