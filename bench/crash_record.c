@@ -195,18 +195,21 @@ int main(int argc, char **argv)
 {
 	const char *parent = argc > 1 ? argv[1] : getenv("TMPDIR");
 	unsigned ops = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : OPS;
-	char dir[4096], path[4200], *self = realpath("/proc/self/exe", NULL);
+	char *self = realpath("/proc/self/exe", NULL), *whole;
+	char dir[4096], path[4200];
 	int failed = 0;
 
 	if (argc == 5 && !strcmp(argv[1], "--worker"))
 		return worker(&works[strtoul(argv[2], NULL, 10) % WORKS],
 			      (unsigned)strtoul(argv[3], NULL, 10), atoi(argv[4]));
-	snprintf(dir, sizeof(dir), "%s/bench-crash-XXXXXX", parent ? parent : "/var/tmp");
-	if (!self || !ops || !mkdtemp(dir)) {
+	/* Whole, since recording changes the directory. */
+	whole = realpath(parent ? parent : "/var/tmp", NULL);
+	snprintf(dir, sizeof(dir), "%s/bench-crash-XXXXXX", whole ? whole : parent);
+	if (!self || !ops || !whole || !mkdtemp(dir)) {
 		perror(dir);
 		return 1;
 	}
-	setenv("TMPDIR", parent ? parent : "/var/tmp", 1);
+	setenv("TMPDIR", whole, 1);
 	printf("%-24s %8s %8s %8s   us an operation, want <= 30 added; median of %d rounds of "
 	       "%u\n",
 	       "record", "plain", "recorded", "added", ROUNDS, ops);
@@ -218,6 +221,7 @@ int main(int argc, char **argv)
 	unlink(path);
 	if (chdir("/") || rmdir(dir))
 		perror(dir);
+	free(whole);
 	free(self);
 	return failed;
 }
