@@ -555,8 +555,10 @@ static inline struct sl_op *sl_op_tee(struct sl_op *op, int target_fd,
 /* Moves up to len bytes at off of a regular file to a socket, within the kernel
  * and without waiting for a disk; one transfer. res = bytes sent; 0 with aux ==
  * SL_SENDFILE_COLD: read and send them instead; 0 without: the file ends at off.
- * What is cached is asked for each 256 KiB by its first and last byte. Where the
- * file system cannot tell (overlay, FUSE) everything is cold, on tmpfs nothing.
+ * What is cached is asked for each 256 KiB, of which all must be there; asking
+ * brings nothing into the cache, but for files that the process neither owns nor
+ * may write, and before Linux 6.5: a page there. Where the file system cannot
+ * tell (overlay, FUSE) everything is cold, on tmpfs nothing.
  * file_fd must stay open until the end. */
 static inline struct sl_op *sl_op_sendfile(struct sl_op *op, int fd, int file_fd, uint64_t off,
 					   size_t len)

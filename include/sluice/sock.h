@@ -383,7 +383,9 @@ SL_EXPORT void sl_sock_recv_stop(struct sl_sock_receiver *receiver);
  *	holds one or two while it reads and sends, never while its peer stalls.
  * @read_bytes: bytes of each, also how much of a file is sent before others get
  *	their turn; rounded up to 4096; default 262144, most 16 MiB
- * @hot_bytes: the same for a file that proves to be cached; default 1 MiB
+ * @hot_bytes: the same for a file that proves to be cached, unless somebody on
+ *	the pump has sent a short answer (no file behind it) since the last slice:
+ *	those are to wait for @read_bytes at most; default 1 MiB
  * @zc_min_bytes: memory pieces of at least so many bytes, marked
  *	SL_SOCK_PIECE_STABLE, are sent without a copy; default 16384. UINT32_MAX:
  *	none
@@ -521,6 +523,8 @@ struct sl_sock_piece {
 	struct sl_op op;
 };
 
+struct sl_sock_read; /* private */
+
 /* Memory pieces sent by one system call. */
 #define SL_SOCK_GATHER 16
 
@@ -559,6 +563,7 @@ struct sl_sock_sender {
 	uint16_t gathered;
 	uint32_t flying;
 	uint32_t slice_bytes;
+	uint32_t short_seen;
 	uint32_t buf_at;
 	uint32_t buf_len;
 	int32_t cork_value;
@@ -567,12 +572,10 @@ struct sl_sock_sender {
 	struct sl_sock_piece *ended;
 	struct sl_sock_piece **ended_tail;
 	struct sl_sock_sender *next;
-	unsigned char *buf;
-	unsigned char *ahead_buf;
-	uint64_t ahead_off;
+	struct sl_sock_read *read;
+	struct sl_sock_read *ahead;
 	struct sl_op op;
 	struct sl_op cork;
-	struct sl_op ahead;
 	struct iovec iov[SL_SOCK_GATHER];
 };
 

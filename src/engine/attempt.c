@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include "engine/cached.h"
 #include "engine/engine.h"
 #include "sys/fd.h"
 #include "sys/poll.h"
@@ -20,11 +21,6 @@
 #include "sys/sigpipe.h"
 #include "sys/sock.h"
 #include "sys/statx.h"
-
-#define TMPFS_MAGIC UINT64_C(0x01021994)
-#define RAMFS_MAGIC UINT64_C(0x858458f6)
-#define PROBE_BYTES 262144
-#define PAGE_BYTES  4096 /* the smallest there is */
 
 /* What a transfer is waiting for, in slot->result. */
 enum {
@@ -252,44 +248,10 @@ static int64_t attempt_splice(struct sl_slot *slot)
 	return res;
 }
 
-/* Without a way to ask it (overlay, FUSE): a file in memory is, others may not be. */
-static int64_t cached_unasked(int fd, uint64_t len)
-{
-	uint64_t magic;
-	int err = sl_sys_fs_magic(fd, &magic);
-
-	if (err)
-		return err;
-	return magic == TMPFS_MAGIC || magic == RAMFS_MAGIC ? (int64_t)len : -ENODATA;
-}
-
-/* How many of len bytes from off on can be sent without waiting for a disk: 0 at the end
- * of the file, -ENODATA: none. */
-static int64_t cached_bytes(int fd, uint64_t off, uint64_t len)
-{
-	uint64_t done = PAGE_BYTES - off % PAGE_BYTES;
-	char byte;
-	int64_t res = sl_sys_pread(fd, &byte, 1, (int64_t)off, SL_RWF_NOWAIT);
-
-	if (res == -EOPNOTSUPP)
-		return cached_unasked(fd, len);
-	if (res <= 0)
-		return res == -EAGAIN ? -ENODATA : res;
-	while (done < len) {
-		uint64_t piece = len - done < PROBE_BYTES ? len - done : PROBE_BYTES;
-		int64_t last = (int64_t)(off + done + piece - 1);
-
-		if (sl_sys_pread(fd, &byte, 1, last, SL_RWF_NOWAIT) == -EAGAIN)
-			break;
-		done += piece;
-	}
-	return (int64_t)(done < len ? done : len);
-}
-
 static int64_t attempt_sendfile(const struct sl_slot *slot)
 {
 	int file = (int)(intptr_t)slot->op->arg, status = O_NONBLOCK;
-	int64_t len = cached_bytes(file, slot->off, slot->len), res;
+	int64_t len = cached_prefix(file, slot->off, slot->len), res;
 	struct sl_sigpipe_guard guard;
 
 	if (len <= 0)

@@ -48,6 +48,20 @@ static int resolve(const struct sl_sock_pump_opts *opts, struct sl_sock_pump_opt
 	return 0;
 }
 
+/* Each buffer stays with its read. */
+static int make_reads(struct sl_sock_pump *pump)
+{
+	pump->reads = net_alloc(pump->ring, pump->read_count * sizeof(*pump->reads));
+	if (!pump->reads)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < pump->read_count; i++) {
+		pump->reads[i].buf = sl_buf_get(pump->pool);
+		pump->reads[i].next = pump->spare;
+		pump->spare = &pump->reads[i];
+	}
+	return 0;
+}
+
 int sl_sock_pump_create(struct sl_ring *ring, const struct sl_sock_pump_opts *opts,
 			struct sl_sock_pump **ret_pump)
 {
@@ -63,12 +77,15 @@ int sl_sock_pump_create(struct sl_ring *ring, const struct sl_sock_pump_opts *op
 		return -ENOMEM;
 	shape.count = resolved.read_count;
 	shape.buf_bytes = resolved.read_bytes;
+	pump->ring = ring;
+	pump->read_count = resolved.read_count;
 	err = sl_buf_pool_create(ring, &shape, &pump->pool);
+	if (err == 0)
+		err = make_reads(pump);
 	if (err) {
-		net_free(ring, pump, sizeof(*pump));
+		sl_sock_pump_destroy(pump);
 		return err;
 	}
-	pump->ring = ring;
 	pump->read_bytes = resolved.read_bytes;
 	pump->hot_bytes = resolved.hot_bytes;
 	pump->zc_min_bytes = resolved.zc_min_bytes;
@@ -83,6 +100,7 @@ void sl_sock_pump_destroy(struct sl_sock_pump *pump)
 	if (!pump)
 		return;
 	sl_buf_pool_destroy(pump->pool);
+	net_free(pump->ring, pump->reads, pump->read_count * sizeof(*pump->reads));
 	net_free(pump->ring, pump, sizeof(*pump));
 }
 
@@ -94,12 +112,24 @@ void sl_sock_pump_stats(const struct sl_sock_pump *pump, struct sl_sock_pump_sta
 
 /* ---- buffers ------------------------------------------------------------------------ */
 
-void *pump_get(struct sl_sock_pump *pump, struct sl_sock_sender *sender)
+struct sl_sock_read *pump_get_spare(struct sl_sock_pump *pump, struct sl_sock_sender *sender)
 {
-	void *buf = pump->waiting ? NULL : sl_buf_get(pump->pool);
+	struct sl_sock_read *read = pump->waiting ? NULL : pump->spare;
 
-	if (buf)
-		return buf;
+	if (!read)
+		return NULL;
+	pump->spare = read->next;
+	read->next = NULL;
+	read->sender = sender;
+	return read;
+}
+
+struct sl_sock_read *pump_get(struct sl_sock_pump *pump, struct sl_sock_sender *sender)
+{
+	struct sl_sock_read *read = pump_get_spare(pump, sender);
+
+	if (read)
+		return read;
 	pump_count(pump, buffer_waits, 1);
 	sender->next = NULL;
 	*pump->waiting_tail = sender;
@@ -107,25 +137,22 @@ void *pump_get(struct sl_sock_pump *pump, struct sl_sock_sender *sender)
 	return NULL;
 }
 
-void *pump_get_spare(struct sl_sock_pump *pump)
-{
-	return pump->waiting ? NULL : sl_buf_get(pump->pool);
-}
-
-void pump_put(struct sl_sock_pump *pump, void *buf)
+void pump_put(struct sl_sock_pump *pump, struct sl_sock_read *read)
 {
 	struct sl_sock_sender *heir = pump->waiting;
 
-	if (!buf)
+	if (!read)
 		return;
 	if (!heir) {
-		sl_buf_put(pump->pool, buf);
+		read->next = pump->spare;
+		pump->spare = read;
 		return;
 	}
 	pump->waiting = heir->next;
 	if (!pump->waiting)
 		pump->waiting_tail = &pump->waiting;
-	net_file_got_buffer(heir, buf);
+	read->sender = heir;
+	net_file_got_read(heir, read);
 }
 
 void pump_unwait(struct sl_sock_pump *pump, struct sl_sock_sender *sender)

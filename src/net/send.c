@@ -238,6 +238,7 @@ static int memory_go(struct sl_sock_sender *sender)
 	after = gather(sender, &more);
 	if (after && is_file(after) && after->len > CORK_MIN)
 		net_sender_cork(sender);
+	sender->pump->short_nr += !after;
 	sl_op_send(&sender->op, sender->fd, sender->iov[0].iov_base, sender->iov[0].iov_len,
 		   more ? MSG_MORE : 0);
 	if (sender->gathered > 1) {
@@ -414,13 +415,12 @@ int sl_sock_flush(struct sl_sock_sender *sender)
 
 static void cancel_flight(struct sl_sock_sender *sender)
 {
-	struct sl_op *op = &sender->op;
-
-	if (sender->state == SENDER_FLIGHT)
-		op = &sender->head->op;
-	else if (sender->state == SENDER_AHEAD || sender->state == SENDER_DROP)
-		op = &sender->ahead;
-	sl_ring_cancel(sender->pump->ring, op);
+	if (sender->state == SENDER_AHEAD || sender->state == SENDER_DROP)
+		net_file_cancel_ahead(sender);
+	else if (sender->state == SENDER_FLIGHT)
+		sl_ring_cancel(sender->pump->ring, &sender->head->op);
+	else
+		sl_ring_cancel(sender->pump->ring, &sender->op);
 }
 
 void sl_sock_sender_stop(struct sl_sock_sender *sender)

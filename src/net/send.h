@@ -14,7 +14,8 @@
  *
  * Invariants:
  *  N1. Unless IDLE one op is in flight that moves the sender on: its op, in FLIGHT
- *      that of the piece, in AHEAD and DROP the read ahead. In LINE it is a timer
+ *      that of the piece, in AHEAD the first of the reads ahead, in DROP the last that ends
+ *      of them. In LINE it is a timer
  *      that never comes, cancelled when there is a buffer. Calls from outside
  *      only queue, note and cancel.
  *  N2. Buffers of the pump are held in LOAD, COPY, AHEAD and DROP only, never in
@@ -63,18 +64,22 @@ void net_sender_settle(struct sl_sock_sender *sender);
 
 /* Begins with, or goes on with, the file that is first in the queue; 0 or -errno. */
 int net_file_go(struct sl_sock_sender *sender);
-/* Bytes of a file that are sent before others get their turn. */
+/* Bytes of a file that are sent before others get their turn: few while there are others whose
+ * answers are short. */
 static inline uint32_t net_file_slice(struct sl_sock_sender *sender)
 {
-	if (!sender->slice_bytes)
+	if (!sender->slice_bytes || sender->short_seen != sender->pump->short_nr)
 		sender->slice_bytes = sender->pump->read_bytes;
+	sender->short_seen = sender->pump->short_nr;
 	return sender->slice_bytes;
 }
 /* sender->op has completed, in one of the states of files. */
 void net_file_landed(struct sl_sock_sender *sender);
 /* A buffer for a sender in LINE. */
-void net_file_got_buffer(struct sl_sock_sender *sender, void *buf);
+void net_file_got_read(struct sl_sock_sender *sender, struct sl_sock_read *read);
 /* Gives back what the sender holds of the pump; false: a read is still under way. */
 bool net_file_release(struct sl_sock_sender *sender);
+/* Has the reads ahead end soon. */
+void net_file_cancel_ahead(struct sl_sock_sender *sender);
 
 #endif

@@ -6,7 +6,7 @@
  * waits for a disk. A cold slice is read by the ring, into a buffer of the pump,
  * and sent without waiting: what the peer does not take at once is dropped, and
  * asked for again when it takes more. Read past the page cache (direct_fd) nobody
- * reads ahead for us, so the next part is read while one is being sent.
+ * reads ahead for us, so the next parts are read while one is being sent.
  */
 #include <poll.h>
 
@@ -15,6 +15,8 @@
 #include "net/send.h"
 
 #define BLOCK 4096
+/* Parts of a file read at once besides the one being sent: a disk wants to be asked for several. */
+#define AHEAD_MAX 3
 
 enum {
 	MODE_UNKNOWN = 0,
@@ -129,7 +131,7 @@ static void prepare_read(const struct sl_sock_sender *sender, struct sl_op *op, 
 
 static int load(struct sl_sock_sender *sender)
 {
-	prepare_read(sender, &sender->op, sender->buf, offset_of(sender->head));
+	prepare_read(sender, &sender->op, sender->read->buf, offset_of(sender->head));
 	return net_sender_submit(sender, SENDER_LOAD);
 }
 
@@ -139,8 +141,8 @@ static int load_or_line_up(struct sl_sock_sender *sender)
 
 	sender->slice_bytes = sender->pump->read_bytes;
 	pump_count(sender->pump, cold_slices, 1);
-	sender->buf = pump_get(sender->pump, sender);
-	if (sender->buf)
+	sender->read = pump_get(sender->pump, sender);
+	if (sender->read)
 		return load(sender);
 	sl_op_timer(&sender->op, INT64_MAX, 0);
 	err = net_sender_submit(sender, SENDER_LINE);
@@ -149,28 +151,42 @@ static int load_or_line_up(struct sl_sock_sender *sender)
 	return err;
 }
 
-void net_file_got_buffer(struct sl_sock_sender *sender, void *buf)
+void net_file_got_read(struct sl_sock_sender *sender, struct sl_sock_read *read)
 {
-	sender->buf = buf;
+	sender->read = read;
 	sl_ring_cancel(sender->pump->ring, &sender->op);
 }
 
 static void on_ahead(struct sl_ring *ring, struct sl_op *op);
 
+/* One more, of what begins at off. Return: it, or NULL. */
+static struct sl_sock_read *begin_ahead(struct sl_sock_sender *sender, uint64_t off)
+{
+	struct sl_sock_read *read = pump_get_spare(sender->pump, sender);
+
+	if (!read)
+		return NULL;
+	prepare_read(sender, &read->op, read->buf, off);
+	read->op.flags = SL_OP_PARK;
+	read->op.done = on_ahead;
+	if (sl_ring_submit(sender->pump->ring, &read->op) == 0)
+		return read;
+	pump_put(sender->pump, read);
+	return NULL;
+}
+
+/* What comes after off, and after what is being read already. */
 static void read_ahead(struct sl_sock_sender *sender, uint64_t off)
 {
-	if (sender->ahead_buf || sl_op_busy(&sender->ahead))
-		return;
-	sender->ahead_buf = pump_get_spare(sender->pump);
-	if (!sender->ahead_buf)
-		return;
-	prepare_read(sender, &sender->ahead, sender->ahead_buf, off);
-	sender->ahead.flags = SL_OP_PARK;
-	sender->ahead.done = on_ahead;
-	sender->ahead_off = off;
-	if (sl_ring_submit(sender->pump->ring, &sender->ahead)) {
-		pump_put(sender->pump, sender->ahead_buf);
-		sender->ahead_buf = NULL;
+	const struct sl_sock_piece *piece = sender->head;
+	struct sl_sock_read **at = &sender->ahead;
+
+	for (unsigned nr = 0; nr < AHEAD_MAX; nr++, at = &(*at)->next) {
+		if (!*at && off < piece->off + piece->len)
+			*at = begin_ahead(sender, off);
+		if (!*at)
+			return;
+		off = (*at)->op.off + (*at)->op.len;
 	}
 }
 
@@ -179,12 +195,12 @@ static int copy(struct sl_sock_sender *sender)
 	struct sl_sock_piece *piece = sender->head;
 	bool more = left_of(piece) > sender->buf_len || piece->next;
 
-	sl_op_send(&sender->op, sender->fd, sender->buf + sender->buf_at, sender->buf_len,
+	sl_op_send(&sender->op, sender->fd, sender->read->buf + sender->buf_at, sender->buf_len,
 		   MSG_DONTWAIT | (more ? MSG_MORE : 0));
 	return net_sender_submit(sender, SENDER_COPY);
 }
 
-/* A read from read_off on has brought res bytes into sender->buf. */
+/* A read from read_off on has brought res bytes. */
 static void loaded(struct sl_sock_sender *sender, int64_t res, uint64_t read_off)
 {
 	struct sl_sock_piece *piece = sender->head;
@@ -205,28 +221,31 @@ static void loaded(struct sl_sock_sender *sender, int64_t res, uint64_t read_off
 		read_ahead(sender, offset_of(piece) + sender->buf_len);
 }
 
+/* The first of those ahead is there, and its turn has come. */
 static void use_ahead(struct sl_sock_sender *sender)
 {
-	sender->buf = sender->ahead_buf;
-	sender->ahead_buf = NULL;
-	loaded(sender, sender->ahead.res, sender->ahead.off);
+	struct sl_sock_read *read = sender->ahead;
+
+	sender->ahead = read->next;
+	sender->read = read;
+	loaded(sender, read->op.res, read->op.off);
 }
 
-static void put_buf(struct sl_sock_sender *sender)
+static void put_read(struct sl_sock_sender *sender)
 {
-	void *buf = sender->buf;
+	struct sl_sock_read *read = sender->read;
 
-	sender->buf = NULL;
-	pump_put(sender->pump, buf);
+	sender->read = NULL;
+	pump_put(sender->pump, read);
 }
 
 /* All of the buffer was taken: what comes next may have been read already. */
 static void copied(struct sl_sock_sender *sender)
 {
-	put_buf(sender);
-	if (!sender->ahead_buf)
+	put_read(sender);
+	if (!sender->ahead)
 		net_sender_go(sender);
-	else if (sl_op_busy(&sender->ahead))
+	else if (sl_op_busy(&sender->ahead->op))
 		sender->state = SENDER_AHEAD;
 	else
 		use_ahead(sender);
@@ -237,8 +256,10 @@ static void stalled(struct sl_sock_sender *sender)
 {
 	uint64_t dropped = sender->buf_len;
 
-	if (sender->ahead_buf && !sl_op_busy(&sender->ahead) && sender->ahead.res > 0)
-		dropped += (uint64_t)sender->ahead.res;
+	for (const struct sl_sock_read *read = sender->ahead; read; read = read->next) {
+		if (!sl_op_busy(&read->op) && read->op.res > 0)
+			dropped += (uint64_t)read->op.res;
+	}
 	pump_count(sender->pump, reread_bytes, dropped);
 	if (net_file_release(sender))
 		room(sender);
@@ -270,38 +291,62 @@ static void copy_sent(struct sl_sock_sender *sender, int64_t res)
 		copied(sender);
 }
 
+void net_file_cancel_ahead(struct sl_sock_sender *sender)
+{
+	for (struct sl_sock_read *read = sender->ahead; read; read = read->next)
+		sl_ring_cancel(sender->pump->ring, &read->op);
+}
+
+static bool is_reading_ahead(const struct sl_sock_sender *sender)
+{
+	for (const struct sl_sock_read *read = sender->ahead; read; read = read->next) {
+		if (sl_op_busy(&read->op))
+			return true;
+	}
+	return false;
+}
+
 bool net_file_release(struct sl_sock_sender *sender)
 {
-	void *ahead = sender->ahead_buf;
+	struct sl_sock_read *read;
 
-	if (sender->state == SENDER_LINE && !sender->buf)
+	if (sender->state == SENDER_LINE && !sender->read)
 		pump_unwait(sender->pump, sender);
-	put_buf(sender);
-	if (sl_op_busy(&sender->ahead)) {
-		sl_ring_cancel(sender->pump->ring, &sender->ahead);
+	put_read(sender);
+	if (is_reading_ahead(sender)) {
+		net_file_cancel_ahead(sender);
 		return false;
 	}
-	sender->ahead_buf = NULL;
-	pump_put(sender->pump, ahead);
+	while ((read = sender->ahead)) {
+		sender->ahead = read->next;
+		pump_put(sender->pump, read);
+	}
 	return true;
+}
+
+/* All that was read ahead is given back: what failed ends, what was dropped is waited for. */
+static void drop_rest(struct sl_sock_sender *sender)
+{
+	if (!net_file_release(sender))
+		return;
+	if (sender->err)
+		net_sender_fail(sender, sender->err);
+	else
+		room(sender);
 }
 
 static void on_ahead(struct sl_ring *ring, struct sl_op *op)
 {
-	struct sl_sock_sender *sender = sl_op_of(op, struct sl_sock_sender, ahead);
+	struct sl_sock_read *read = sl_op_of(op, struct sl_sock_read, op);
+	struct sl_sock_sender *sender = read->sender;
 
 	(void)ring;
-	if (sender->state == SENDER_AHEAD) {
+	if (sender->state == SENDER_AHEAD && read == sender->ahead)
 		use_ahead(sender);
-	} else if (sender->state == SENDER_DROP) {
-		net_file_release(sender);
-		if (sender->err)
-			net_sender_fail(sender, sender->err);
-		else
-			room(sender);
-	} else {
+	else if (sender->state == SENDER_DROP)
+		drop_rest(sender);
+	else
 		return; /* one is being sent: this one waits for its turn */
-	}
 	net_sender_settle(sender);
 }
 
@@ -341,7 +386,7 @@ void net_file_landed(struct sl_sock_sender *sender)
 			net_sender_go(sender);
 		break;
 	case SENDER_LINE:
-		err = sender->buf && !sender->err ? load(sender) : -ECANCELED;
+		err = sender->read && !sender->err ? load(sender) : -ECANCELED;
 		break;
 	case SENDER_LOAD:
 		loaded(sender, res, sender->op.off);

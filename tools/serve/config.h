@@ -40,6 +40,7 @@ struct serve_config {
 	uint64_t cache_bytes;
 	uint64_t cache_file_bytes;
 	uint64_t cache_valid_ns;
+	uint64_t direct_bytes; /* smallest file that is read past the page cache; 0: none is */
 	uint64_t header_ns;
 	uint64_t idle_ns;
 	uint64_t stall_ns; /* longest time without progress of a body or an answer */

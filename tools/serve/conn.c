@@ -101,6 +101,7 @@ void serve_conn_send_file(struct serve_conn *conn, struct serve_content *content
 	piece->content = content;
 	piece->piece.flags = SL_SOCK_PIECE_FILE;
 	piece->piece.file_fd = content->fd;
+	piece->piece.direct_fd = serve_content_direct(content, len);
 	piece->piece.data = NULL;
 	piece->piece.off = off;
 	piece->piece.len = len;

@@ -1,6 +1,7 @@
 /* content.c: a file as it is sent; see content.h. */
 #include "tools/serve/content.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,40 @@ void serve_content_put(struct serve_content *content)
 	serve_wire_put(content->wire);
 	if (content->fd >= 0)
 		close(content->fd);
+	if (content->direct_fd > 0)
+		close(content->direct_fd);
 	free(content);
+}
+
+/* A quarter of the memory. */
+static bool is_too_large_to_keep(uint64_t bytes)
+{
+	return bytes / (uint64_t)getpagesize() > (uint64_t)sysconf(_SC_PHYS_PAGES) / 4;
+}
+
+void serve_content_set_direct(struct serve_content *content, int fd)
+{
+	uint64_t size = content->identity.size;
+
+	content->direct_fd = fd;
+	content->direct_left = is_too_large_to_keep(size) ? UINT64_MAX : size;
+	/* To look whether it is cached is not to bring more of it there. */
+	posix_fadvise(content->fd, 0, 0, POSIX_FADV_RANDOM);
+}
+
+int serve_content_direct(struct serve_content *content, uint64_t len)
+{
+	uint64_t *left = &content->direct_left;
+
+	if (!content->direct_fd)
+		return 0;
+	if (!*left) {
+		posix_fadvise(content->fd, 0, 0, POSIX_FADV_NORMAL);
+		return 0;
+	}
+	if (*left != UINT64_MAX)
+		*left -= len < *left ? len : *left;
+	return content->direct_fd;
 }
 
 void serve_content_tag(struct serve_content *content, bool writable)

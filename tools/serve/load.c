@@ -3,7 +3,9 @@
  *
  *	open --a directory--> close --+
  *	  |                           +--> into the cache --> told
- *	  +--a file--> stat --large, or as it was before----^
+ *	  +--a file--> stat --as it was before--------------^
+ *	                 |                                  |
+ *	                 +--large--> open past the cache----+
  *	                 |                                  |
  *	                 +--small--> read --> stat: the same as before the read
  *
@@ -25,6 +27,8 @@
 #define OPEN_TRIES 16
 #define READ_TRIES 3
 #define HEAD_BYTES 1024
+/* Where the pump's buffers lie, and what it reads in multiples of. */
+#define DIRECT_ALIGN 4096
 
 struct serve_load {
 	struct sl_op op;
@@ -230,6 +234,41 @@ static void read_file(struct serve_load *load)
 	submit(load, on_read);
 }
 
+/* ---- a large file --------------------------------------------------------------------- */
+
+/* By now the name may be another file's; and not every file can be read directly. */
+static bool is_direct_twin(const struct serve_load *load, int fd)
+{
+	struct sl_ring *ring = load->worker->ring;
+	struct sl_desc direct, desc;
+
+	return sl_ring_describe(ring, fd, &direct) == 0 &&
+	       sl_ring_describe(ring, load->content->fd, &desc) == 0 && direct.dev == desc.dev &&
+	       direct.ino == desc.ino && direct.read_align && direct.read_align <= DIRECT_ALIGN &&
+	       direct.mem_align <= DIRECT_ALIGN;
+}
+
+static void on_open_direct(struct sl_ring *ring, struct sl_op *op)
+{
+	struct serve_load *load = sl_op_of(op, struct serve_load, op);
+	int fd = (int)op->res;
+
+	(void)ring;
+	if (fd > 0 && is_direct_twin(load, fd))
+		serve_content_set_direct(load->content, fd);
+	else if (fd >= 0)
+		close(fd);
+	keep(load);
+}
+
+/* Once more, to be read past the page cache where it is cold. */
+static void open_direct(struct serve_load *load)
+{
+	load->how.flags |= O_DIRECT;
+	sl_op_open(&load->op, load->worker->site->root_fd, load->content->key, &load->how);
+	submit(load, on_open_direct);
+}
+
 /* ---- open and look -------------------------------------------------------------------- */
 
 /* What was known is still so: it stays, and counts as looked at now. */
@@ -272,6 +311,9 @@ static void on_stat(struct sl_ring *ring, struct sl_op *op)
 	}
 	if (describe(load, false) < 0)
 		fail(load, -ENOMEM);
+	else if (load->worker->config->direct_bytes &&
+		 now.size >= load->worker->config->direct_bytes)
+		open_direct(load);
 	else
 		keep(load);
 }

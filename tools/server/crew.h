@@ -1,5 +1,5 @@
 /*
- * crew.h: worker threads with a ring each, and the orders that the main thread posts to their rings.
+ * crew.h: worker threads with a ring each, and the orders the main thread posts to their rings.
  *
  *	open --> running --order: drain--> draining --nothing left--> told so --+
  *	            |                         |                                 |
