@@ -132,7 +132,7 @@ void an_answer_that_is_late_is_not_waited_for(void **state)
 	memset(&slow, 0xee, sizeof(slow)); /* the thread does not know of it */
 	sem_post(&oracle.go);
 	sl_sock_resolver_destroy(resolver);
-	assert_int_equal(oracle.asked, 1);
+	assert_true(oracle.asked <= 1); /* the one behind never is */
 }
 
 void few_threads_are_kept_busy_and_others_wait_their_turn(void **state)

@@ -1,38 +1,20 @@
 """relay.py: a running `sluice proxy`, upstreams of our own behind it, and sockets in front of it."""
 import os
 import random
-import re
 import selectors
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
-import time
-import urllib.request
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-sys.path.insert(0, os.path.join(TOP, "tests", "style"))
-from tap import Tap  # noqa: E402 (the path is needed first)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import server  # noqa: E402 (the path is needed first)
+from server import PATIENCE, Server, Tap, until  # noqa: E402
 
-__all__ = ["Tap", "Proxy", "Upstream", "Pourer", "area", "until", "everything", "dead_port", "echo", "conversation", "PATIENCE"]
-
-PATIENCE = 60  # seconds that nothing here takes; only a hang does
+__all__ = ["Tap", "Proxy", "Upstream", "Pourer", "area", "until", "everything", "outcome", "dead_port", "echo", "conversation", "PATIENCE"]
 
 
 def area():
-    return tempfile.mkdtemp(prefix="sluice-proxy-", dir=os.environ.get("SLUICE_TEST_DIR") or os.environ.get("TMPDIR") or "/var/tmp")
-
-
-def until(holds, timeout=PATIENCE):
-    """Waits for what must come true; False only when it does not."""
-    end = time.monotonic() + timeout
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
+    return server.area("proxy")
 
 
 def everything(sock):
@@ -45,11 +27,24 @@ def everything(sock):
         parts.append(part)
 
 
+def outcome(sock):
+    """How the other side ended: all that came, or "reset"."""
+    try:
+        return everything(sock)
+    except ConnectionResetError:
+        return "reset"
+
+
+reserved = []
+
+
 def dead_port():
-    """A port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that nobody listens on, unless an Upstream here does: it is kept from everybody else."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    reserved.append(sock)
+    return sock.getsockname()[1]
 
 
 def echo(sock):
@@ -63,9 +58,9 @@ def echo(sock):
 
 
 def conversation(proxy, seed):
-    """Random sizes both ways at once with an upstream that echoes; the problems."""
+    """Random parts both ways at once with an upstream that echoes, by the seed of few bytes or many; the problems."""
     rng = random.Random(seed)
-    data = rng.randbytes(rng.choice([0, 1, 100, 20000, 3000000]))
+    data = rng.randbytes([0, 1, 100, 20000, 3000000][seed % 5])
     with proxy.connect() as sock:
         def send():
             at = 0
@@ -173,55 +168,11 @@ class Pourer:
             sock.close()
 
 
-class Proxy:
-    """The proxy; what it says on stderr is kept."""
+class Proxy(Server):
+    """The proxy, with its metrics."""
 
-    def __init__(self, sluice, *options, **settings):
-        command = [sluice, "proxy", "--listen", settings.get("listen", "127.0.0.1:0"), "--metrics", "127.0.0.1:0", *options]
-        self.process = subprocess.Popen(settings.get("prefix", []) + command, stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True)
-        self.port = self.metrics_port = None
-        self.said = []
-        while self.metrics_port is None:
-            line = self.process.stderr.readline()
-            if not line:
-                raise RuntimeError(f"it did not begin: {self.said}")
-            self.said.append(line.rstrip("\n"))
-            match = re.match(r"sluice proxy: (metrics|to \d+ upstreams?) on .*?(?::(\d+))?$", line)
-            if match and match.group(1) == "metrics":
-                self.metrics_port = int(match.group(2))
-            elif match and match.group(2):
-                self.port = int(match.group(2))
-        self.thread = threading.Thread(target=self.listen, daemon=True)
-        self.thread.start()
-
-    def listen(self):
-        for line in self.process.stderr:
-            self.said.append(line.rstrip("\n"))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.thread.join(PATIENCE)
-
-    def signal(self, number):
-        self.process.send_signal(number)
-
-    def wait(self):
-        code = self.process.wait(PATIENCE)
-        self.thread.join(PATIENCE)
-        return code
-
-    def end(self):
-        self.signal(signal.SIGTERM)
-        return self.wait()
-
-    def heard(self, pattern):
-        return until(lambda: any(re.search(pattern, line) for line in self.said))
+    def __init__(self, sluice, *options, listen="127.0.0.1:0", **settings):
+        super().__init__(sluice, "proxy", "--listen", listen, "--metrics", "127.0.0.1:0", *options, **settings)
 
     def connect(self, source=None, receive=None, segment=None):
         sock = socket.socket()
@@ -242,34 +193,30 @@ class Proxy:
             sock.shutdown(socket.SHUT_WR)
             return everything(sock)
 
-    def page(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=PATIENCE) as answer:
-            return answer.read().decode()
-
-    def metrics(self):
-        """The numbers of /metrics by name, labels included."""
-        return {name: int(value) for name, value in re.findall(r"^sluice_proxy_(\S+) (\d+)$", self.page("/metrics"), re.M)}
+    def refuses(self, data, source=None):
+        """Problems, unless it ends the connection without a byte, at whatever moment."""
+        try:
+            with self.connect(source) as sock:
+                sock.sendall(data)
+                got = outcome(sock)
+        except (ConnectionResetError, BrokenPipeError):
+            got = "reset"
+        return [] if got in (b"", "reset") else [f"{got[:100]!r}"]
 
     def ended(self, how):
         return self.metrics()[f'connections_ended_total{{end="{how}"}}']
 
-    def memory_kib(self):
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
-            return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
+    def connected(self, upstream):
+        """Connections to an upstream now."""
+        return self.metrics()[f'upstream_connections{{upstream="{upstream.name}"}}']
 
-    def descriptors(self):
-        return os.listdir(f"/proc/{self.process.pid}/fd")
-
-    def kernel_threads(self):
-        """Names of threads that the kernel made for it."""
-        names = []
-        for task in os.listdir(f"/proc/{self.process.pid}/task"):
-            try:
-                with open(f"/proc/{self.process.pid}/task/{task}/comm", encoding="ascii") as file:
-                    names.append(file.read().strip())
-            except OSError:
-                pass
-        return [name for name in names if name.startswith("iou-")]
+    def forgets(self, accepted, descriptors=None):
+        """Problems, unless so many were accepted in all, and in the end none is left nor, beside pipes, a descriptor more."""
+        def gone():
+            stats = self.metrics()
+            more = descriptors is not None and len(self.descriptors()) - descriptors - 2 * stats["pipes"]
+            return stats["connections_accepted_total"] >= accepted and stats["connections"] == 0 and more <= 2
+        return [] if until(gone) else [f"{len(self.descriptors())} descriptors, {descriptors} before", self.page("/metrics")]
 
     def pipes(self):
         """Descriptors of pipes, both ends of each; not what it says and hears."""

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from relay import PATIENCE, Pourer, Proxy, Tap, Upstream, conversation, dead_port, echo, everything, until
+from relay import PATIENCE, Pourer, Proxy, Tap, Upstream, conversation, echo, everything, outcome, until
 
 STALLED = 1000
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: a close is a reset
@@ -35,14 +35,6 @@ def still(number):
 def reset(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
     sock.close()
-
-
-def outcome(sock):
-    """How the other side ended: all that came, or "reset"."""
-    try:
-        return everything(sock)
-    except ConnectionResetError:
-        return "reset"
 
 
 def socket_memory_is_short():
@@ -67,9 +59,13 @@ def stalled_readers(tap, sluice):
             until(lambda: len(pourer.poured) == STALLED)
             tap.check("a thousand readers that stall stop their senders",
                       [] if still(lambda: sum(pourer.poured.values())) else ["one goes on"])
-            short = socket_memory_is_short()
-            until(lambda: short or proxy.metrics()["pipes_used"] == 0)
-            stats, grown = proxy.metrics(), proxy.memory_kib() - before
+            short, stats = socket_memory_is_short(), {}
+
+            def none_used():
+                stats.update(proxy.metrics())
+                return stats["pipes_used"] == 0
+            until(lambda: none_used() or short)
+            grown = proxy.memory_kib() - before
             print(f"# {grown / STALLED:.1f} KiB of memory for each of {STALLED}, {stats['spilled_bytes']} bytes of theirs in all, "
                   f"{stats['stalls_total']} stalls")
             if short:
@@ -137,7 +133,10 @@ def slow_hellos(tap, sluice):
             socks = [proxy.connect() for _ in range(300)]
             begin = time.monotonic()
             for i, sock in enumerate(socks):
-                sock.sendall(hello[:1 + i % (len(hello) - 1)])
+                try:
+                    sock.sendall(hello[:1 + i % (len(hello) - 1)])
+                except OSError: # on a machine that is slow their time is over
+                    pass
             tap.check("beside three hundred that never finish theirs others are served",
                       [] if proxy.ask(hello) == hello else ["they are not"])
             time.sleep(1)
@@ -166,13 +165,7 @@ def bad_headers(tap, sluice):
     cases += [rng.randbytes(rng.randrange(16, 5000)) for _ in range(100)]
     with Upstream(echo) as upstream, Proxy(sluice, upstream.name, "--proxy-from", "127.0.0.2", "--workers", "1", "--hello-timeout", "30s") as proxy:
         for i, case in enumerate(cases):
-            with proxy.connect("127.0.0.2") as sock:
-                try:
-                    sock.sendall(case)
-                    got = outcome(sock)
-                except OSError:
-                    got = "reset"
-                problems += [] if got in (b"", "reset") else [f"case {i}: {got[:50]}"]
+            problems += [f"case {i}: {problem}" for problem in proxy.refuses(case, source="127.0.0.2")]
         tap.check("headers that are none, too long or garbage are closed", problems)
         tap.check("as such", [] if until(lambda: proxy.ended("bad-proxy-header") == len(cases)) else [f"{proxy.ended('bad-proxy-header')} of {len(cases)}"])
         tap.check("no upstream hears of them", [] if upstream.accepted == 0 else [f"{upstream.accepted}"])
@@ -183,19 +176,14 @@ def storms(tap, sluice):
     """Resets by upstreams, and by clients in every state of the opening."""
     def refuse(sock):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
-    with Upstream(refuse) as upstream, Proxy(sluice, upstream.name, "--workers", "1") as proxy:
+    with Upstream(refuse) as upstream, Proxy(sluice, upstream.name, "--workers", "1", "--fall", "1000") as proxy:
         before, problems = len(proxy.descriptors()), []
         for _ in range(300):
-            try:
-                with proxy.connect() as sock:
-                    sock.sendall(b"x")
-                    problems += [] if outcome(sock) in ("reset", b"") else ["bytes"]
-            except OSError: # the reset was faster
-                pass
-        until(lambda: proxy.metrics()["connections"] == 0)
-        tap.check("upstreams that reset leave neither connection nor descriptor",
-                  problems + ([] if len(proxy.descriptors()) <= before + 2 else [f"{before}, then {len(proxy.descriptors())}"]))
-        tap.check("their clients hear a reset", [] if proxy.ended("upstream-error") + proxy.ended("client-error") >= 290 else [proxy.page("/metrics")])
+            problems += proxy.refuses(b"x")
+        tap.check("upstreams that reset leave neither connection nor descriptor", problems + proxy.forgets(300, before))
+        # A reset may be there before the connection is known to have been made: then there is no upstream.
+        failed = {how: proxy.ended(how) for how in ("upstream-error", "client-error", "no-upstream")}
+        tap.check("none of them ends as if all were well", [] if sum(failed.values()) == 300 else [proxy.page("/metrics")])
     hello = client_hello("a.example")
     with Upstream(echo) as upstream, Proxy(sluice, "--sni", f"a.example={upstream.name}", "--workers", "1") as proxy:
         before = len(proxy.descriptors())
@@ -203,14 +191,13 @@ def storms(tap, sluice):
             sock = proxy.connect()
             sock.sendall(hello[:i * 11 % (len(hello) + 1)])
             reset(sock)
-        tap.check("clients that reset amid a hello leave nothing", [] if until(lambda: proxy.metrics()["connections"] == 0)
-                  and len(proxy.descriptors()) <= before + 2 else [proxy.page("/metrics")])
+        tap.check("clients that reset amid a hello leave nothing", proxy.forgets(300, before))
         tap.check("and the next one is served", [] if proxy.ask(hello) == hello else ["it is not"])
 
 
 def half_open(tap, sluice):
     """A peer that vanished without a word: its socket is closed under repair, which tells nobody."""
-    with Upstream(echo) as upstream, Proxy(sluice, upstream.name, "--idle-timeout", "500ms") as proxy:
+    with Upstream(echo) as upstream, Proxy(sluice, upstream.name, "--idle-timeout", "2s") as proxy:
         sock = proxy.connect()
         sock.sendall(b"x")
         if sock.recv(1) != b"x":
@@ -228,11 +215,10 @@ def half_open(tap, sluice):
 
 def dying_upstream(tap, sluice):
     """A process that is killed while it sends: clients get what came, then its end, and do not hang."""
-    port = dead_port()
-    script = ("import socket,sys\ns=socket.create_server(('127.0.0.1',%d))\nprint('on',flush=True)\nc=[]\n"
-              "for _ in range(8): c.append(s.accept()[0])\nfor x in c: x.sendall(b'd'*500000)\nprint('sent',flush=True)\nsys.stdin.read()" % port)
+    script = ("import socket,sys\ns=socket.create_server(('127.0.0.1',0))\nprint(s.getsockname()[1],flush=True)\nc=[]\n"
+              "for _ in range(8): c.append(s.accept()[0])\nfor x in c: x.sendall(b'd'*500000)\nprint('sent',flush=True)\nsys.stdin.read()")
     process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    process.stdout.readline()
+    port = int(process.stdout.readline())
     with Upstream(echo) as live, Proxy(sluice, f"127.0.0.1:{port}", live.name, "--workers", "1") as proxy:
         socks = [proxy.connect() for _ in range(16)]  # every other one goes there
         until(lambda: proxy.metrics()[f'upstream_connections{{upstream="127.0.0.1:{port}"}}'] == 8)
@@ -261,12 +247,6 @@ def dying_upstream(tap, sluice):
     process.stdout.close()
 
 
-def refused(proxy):
-    """Whether a client gets nothing but an end, of whichever kind."""
-    with proxy.connect() as sock:
-        return outcome(sock) in (b"", "reset")
-
-
 def deaf_upstream(tap, sluice):
     """One whose backlog is full: it answers nothing, so that only the limit of time ends an attempt."""
     with socket.socket() as listener, Upstream(echo) as live:
@@ -285,8 +265,8 @@ def deaf_upstream(tap, sluice):
             failed = proxy.metrics()[f'upstream_failures_total{{upstream="{name}"}}']
             tap.check("which counts as its failure", [] if failed >= 2 else [f"{failed}"])
         with Proxy(sluice, name, "--connect-timeout", "200ms", "--retries", "0") as proxy:
-            tap.check("without another one the client is closed", [] if refused(proxy) and proxy.ended("no-upstream") == 1
-                      else [proxy.page("/metrics")])
+            tap.check("without another one the client is closed", proxy.refuses(b"")
+                      + ([] if proxy.ended("no-upstream") == 1 else [proxy.page("/metrics")]))
         for filler in fillers:
             filler.close()
 
@@ -310,13 +290,13 @@ def overload(tap, sluice):
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
-            levels.append(proxy.metrics()[f'upstream_connections{{upstream="{upstream.name}"}}'])
+            levels.append(proxy.connected(upstream))
             time.sleep(0.05)
         tap.check("under four times the load all are served in their turn", problems[:5])
-        tap.check("never more at a time than allowed", [] if max(levels) <= 10 else [f"{max(levels)}"])
+        tap.check("never more at a time than allowed", [] if max(levels, default=0) <= 10 else [f"{max(levels)}"])
         grown = proxy.memory_kib() - before
         tap.check("and memory stays", [] if grown <= 8192 else [f"{grown} KiB more"])
-        tap.check("afterwards it serves as before", conversation(proxy, 5))
+        tap.check("afterwards it serves as before", conversation(proxy, 9))
 
 
 def main():

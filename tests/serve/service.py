@@ -2,29 +2,18 @@
 import os
 import re
 import shutil
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-sys.path.insert(0, os.path.join(TOP, "tests", "style"))
-from tap import Tap  # noqa: E402 (the path is needed first)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import server  # noqa: E402 (the path is needed first)
+from server import PATIENCE, Server, Tap  # noqa: E402
 
-__all__ = ["Tap", "Service", "Answer", "Raw", "area", "get"]
-
-# LeakSanitizer reads /proc, which a confined server may not: leaks are looked for by test_sim.c.
-os.environ["ASAN_OPTIONS"] = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "detect_leaks=0")))
-
-PATIENCE = 60  # seconds that nothing here takes; only a hang does
+__all__ = ["PATIENCE", "Tap", "Service", "Place", "Answer", "Raw", "area", "get"]
 
 
 def area():
-    """A directory on a real file system, removed by the caller."""
-    return tempfile.mkdtemp(prefix="sluice-serve-", dir=os.environ.get("SLUICE_TEST_DIR") or os.environ.get("TMPDIR") or "/var/tmp")
+    return server.area("serve")
 
 
 class Answer:
@@ -40,17 +29,12 @@ class Answer:
 class Raw:
     """A connection on which anything may be sent; reads answers strictly."""
 
-    def __init__(self, service, timeout=PATIENCE, **options):
-        if service.path:
-            self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.settimeout(timeout)
-            self.socket.connect(service.path)
-        else:
-            self.socket = socket.socket()
-            if "receive" in options:
-                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options["receive"])
-            self.socket.settimeout(timeout)
-            self.socket.connect(("127.0.0.1", options.get("port", service.port)))
+    def __init__(self, place, port=None, receive=None):
+        self.socket = socket.socket(socket.AF_UNIX if place.path else socket.AF_INET)
+        if receive:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(place.path or ("127.0.0.1", port or place.port))
         self.buffer = b""
 
     def __enter__(self):
@@ -112,76 +96,11 @@ class Raw:
         return not self.buffer
 
 
-class Service:
-    """The server; what it says on stderr is kept."""
+class Place:
+    """Where somebody serves HTTP."""
 
-    def __init__(self, sluice, root, *options, **settings):
-        self.path = settings.get("path")
-        self.root = root
-        where = f"unix:{self.path}" if self.path else "127.0.0.1:0"
-        command = [sluice, "serve", root, "--listen", where, *options]
-        self.process = subprocess.Popen(settings.get("prefix", []) + command, stdin=subprocess.DEVNULL,
-                                        stdout=settings.get("stdout", subprocess.DEVNULL), stderr=subprocess.PIPE, text=True,
-                                        env={**os.environ, **settings.get("env", {})})
-        self.port = self.metrics_port = None
-        self.said = []
-        wanted = 1 + ("--metrics" in options)
-        ready = 0
-        while ready < wanted:
-            line = self.process.stderr.readline()
-            if not line:
-                raise RuntimeError(f"it did not begin: {self.said}")
-            self.said.append(line.rstrip("\n"))
-            match = re.match(r"sluice serve: (.*) on (.*)", line)
-            if match:
-                ready += 1
-                port = re.search(r":(\d+)$", match.group(2))
-                if match.group(1) == "metrics":
-                    self.metrics_port = int(port.group(1))
-                elif port:
-                    self.port = int(port.group(1))
-        self.thread = threading.Thread(target=self.listen, daemon=True)
-        self.thread.start()
-
-    def listen(self):
-        for line in self.process.stderr:
-            self.said.append(line.rstrip("\n"))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.thread.join(PATIENCE)
-
-    def signal(self, number):
-        self.process.send_signal(number)
-
-    def end(self, timeout=PATIENCE):
-        """Its exit code after SIGTERM."""
-        self.signal(signal.SIGTERM)
-        return self.wait(timeout)
-
-    def wait(self, timeout=PATIENCE):
-        code = self.process.wait(timeout)
-        self.thread.join(PATIENCE)
-        return code
-
-    def heard(self, pattern, timeout=PATIENCE):
-        """Whether it says so in time."""
-        return self.until(lambda: any(re.search(pattern, line) for line in self.said), timeout)
-
-    @staticmethod
-    def until(holds, timeout=PATIENCE):
-        """Waits for what must come true; False only when it does not."""
-        end = time.monotonic() + timeout
-        while not holds():
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.01)
-        return True
+    def __init__(self, port=None, path=None):
+        self.port, self.path = port, path
 
     def connect(self, **options):
         return Raw(self, **options)
@@ -192,14 +111,18 @@ class Service:
             raw.send(request)
             return raw.answer(head)
 
-    def metrics(self):
-        """The numbers of /metrics by name."""
-        text = self.ask("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", port=self.metrics_port).body.decode()
-        return {name: int(value) for name, value in re.findall(r"^sluice_serve_(\S+) (\d+)$", text, re.M)}
 
-    def memory_kib(self):
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
-            return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
+class Service(Server, Place):
+    """The server, on a port of its own or a unix socket."""
+
+    def __init__(self, sluice, root, *options, path=None, **settings):
+        self.root = root
+        super().__init__(sluice, "serve", root, "--listen", f"unix:{path}" if path else "127.0.0.1:0", *options, **settings)
+        self.path = path
+
+    def forgets(self):
+        """Problems, unless all connections but the one that asks are over."""
+        return [] if self.until(lambda: self.metrics()["connections"] <= 1) else [f"{self.metrics()['connections']} are not"]
 
 
 def get(target, *fields, method="GET", version="1.1"):

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from service import Service, Tap, area, get, remove
+from service import Place, Service, Tap, area, get, remove
 
 CHUNK = 64 << 20
 
@@ -66,10 +66,7 @@ def drains(tap, sluice, root):
         tap.check("then it ends with 0", [] if service.wait() == 0 else ["it does not"])
     with Service(sluice, root, "--workers", "2") as service:
         busy = [begin_download(service) for _ in range(3)]
-        service.signal(signal.SIGTERM)
-        service.until(lambda: _refused(service))
-        service.signal(signal.SIGTERM)
-        code = service.wait()
+        code = service.end_at_once()
         tap.check("a second signal ends it at once and says how many were cut",
                   [] if code == 0 and any("3 connections cut" in line for line in service.said) else [str(code), *service.said])
         del busy
@@ -159,11 +156,10 @@ def sockets(tap, sluice, root, base):
             said = manager.recv(4096).decode()
             tap.check("the service manager is told when it is ready", [] if "READY=1" in said else [said])
 
-            class Passed:
-                path, port = None, served.getsockname()[1]
-            tap.check("sockets passed by the service manager are served", expect(Service.ask(_as(Passed), get("/small.txt")), 200))
-            Passed.port = watched.getsockname()[1]
-            tap.check("one of them named metrics shows metrics", expect(Service.ask(_as(Passed), get("/metrics")), 200))
+            place = Place(port=served.getsockname()[1])
+            tap.check("sockets passed by the service manager are served", expect(place.ask(get("/small.txt")), 200))
+            place = Place(port=watched.getsockname()[1])
+            tap.check("one of them named metrics shows metrics", expect(place.ask(get("/metrics")), 200))
             process.terminate()
             said = manager.recv(4096).decode()
             tap.check("and told when it stops", [] if "STOPPING=1" in said else [said])
@@ -171,13 +167,6 @@ def sockets(tap, sluice, root, base):
         finally:
             process.kill()
             process.wait()
-
-
-def _as(passed):
-    """A stand-in for a Service that only knows where to connect."""
-    service = Service.__new__(Service)
-    service.path, service.port = passed.path, passed.port
-    return service
 
 
 def users(tap, sluice, base):
@@ -200,17 +189,11 @@ def users(tap, sluice, base):
 
 
 def confined(tap, service):
-    with open(f"/proc/{service.process.pid}/status", encoding="ascii") as file:
-        status = file.read()
-    threads = os.listdir(f"/proc/{service.process.pid}/task")
-    modes = []
-    for thread in threads:
-        with open(f"/proc/{service.process.pid}/task/{thread}/status", encoding="ascii") as file:
-            modes += re.findall(r"Seccomp:\s+(\d)", file.read())
+    modes = [re.search(r"Seccomp:\s+(\d)", status).group(1) for status in service.of_threads("status")]
     if any("not kept from other system calls" in line for line in service.said):
         tap.skip("no thread may run programs", "the kernel has no seccomp")
     else:
-        tap.check("no thread may run programs", [] if set(modes) == {"2"} else [str(modes), status])
+        tap.check("no thread may run programs", [] if set(modes) == {"2"} else [str(modes)])
 
 
 def logs(tap, sluice, root, base):
@@ -222,9 +205,10 @@ def logs(tap, sluice, root, base):
     for form in ("common", "combined", "json"):
         log = os.path.join(base, "log." + form)
         with Service(sluice, root, "--access-log", log, "--log-format", form, "--workers", "1") as service:
-            service.ask(get("/small.txt", *fields))
-            service.ask(get("/small.txt", "Range: bytes=1-2"))
-            service.ask("GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n")
+            with service.connect() as raw:
+                for request in (get("/small.txt", *fields), get("/small.txt", "Range: bytes=1-2"), "GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n"):
+                    raw.send(request)
+                    raw.answer()
             service.end()
         with open(log, encoding="ascii") as file:
             lines = file.readlines()
@@ -240,8 +224,7 @@ def logs(tap, sluice, root, base):
         tap.check(f"the log is written, {form}", problems)
     with Service(sluice, root, "--access-log", "/dev/full", "--metrics", "127.0.0.1:0", "--workers", "1", "--unconfined") as service:
         problems = expect(service.ask(get("/small.txt")), 200)
-        lost = service.until(lambda: service.metrics()["log_lines_lost_total"] == 1)
-        tap.check("a full disk loses lines, and counts them", problems + ([] if lost else [str(service.metrics())]))
+        tap.check("a full disk loses lines, and counts them", problems + service.comes_to("log_lines_lost_total", 1))
 
 
 def numbers(tap, sluice, root):
@@ -253,15 +236,16 @@ def numbers(tap, sluice, root):
         service.ask(get("/large.bin"))
         metrics = service.metrics()
         tap.check("requests are counted", [] if metrics["requests_total"] >= 5 and metrics["body_bytes_total"] >= CHUNK else [str(metrics)])
-        tap.check("so is where bytes came from",
-                  [] if metrics["hot_bytes_total"] + metrics["cold_bytes_total"] == CHUNK else [str(metrics)])
+        came = service.until(lambda: sum(service.metrics()[f"{how}_bytes_total"] for how in ("hot", "cold")) == CHUNK)
+        tap.check("so is where bytes came from", [] if came else [str(service.metrics())])
         tap.check("health is told", expect(service.ask(get("/health"), port=service.metrics_port), 200) + expect(service.ask(get("/up")), 200))
         tap.check("nothing else is there", expect(service.ask(get("/small.txt"), port=service.metrics_port), 404) +
                   expect(service.ask(get("/metrics")), 404))
+        service.forgets()
         held = [service.connect() for _ in range(5)]
         for raw in held:
             raw.send(get("/small.txt"))
-            raw.answer()
+            tap.check("as many connections as a client may have are served", expect(raw.answer(), 200))
         tap.check("one client has only so many connections", expect(service.ask(get("/small.txt")), 503))
         held[0].socket.close()
         tap.check("when one goes there is room", [] if service.until(lambda: service.ask(get("/small.txt")).status == 200) else ["none"])
@@ -292,9 +276,9 @@ def held_back(tap, sluice, root):
         file.write(whole)
     with Service(sluice, root, "--rate", "256K", "--workers", "1") as service:
         with service.connect() as raw:
+            began = time.monotonic()
             raw.send(get("/rated.bin") + get("/small.txt") + get("/rated.bin", "Range: bytes=9-100000") +
                      get("/rated.bin", "Range: bytes=0-9,200000-200009"))
-            began = time.monotonic()
             answers = [raw.answer() for _ in range(4)]
             took = time.monotonic() - began
         tap.check("answers that are held back come whole and in order",
