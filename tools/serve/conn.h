@@ -109,6 +109,12 @@ void serve_conn_send_wire(struct serve_conn *conn, struct serve_wire *wire, uint
 void serve_conn_send_file(struct serve_conn *conn, struct serve_content *content, uint64_t off,
 			  uint64_t len);
 
+/* Whether an answer is under way that is not whole in the queue: no further request is read. */
+static inline bool serve_conn_is_busy(const struct serve_conn *conn)
+{
+	return conn->busy || conn->pace.holds;
+}
+
 /* A task has answered: on to the next request. */
 void serve_conn_go_on(struct serve_conn *conn);
 
