@@ -157,6 +157,7 @@ def vanished(tap, service, root):
             deed(path)
             answer = raw.answer()
         tap.check(f"a file that is {name} while it is sent comes whole", [] if answer.body == data else ["it does not"])
+    tap.check("which is no answer cut short", service.comes_to("files_changed_total", 1))
 
 
 SMUGGLED = "GET /inside.txt HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -283,6 +284,7 @@ def truncated(tap, service, root):
              and (i < 1 << 20 or any(body[i:i + 4096]))]
     tap.check("a file that shrinks ends the connection", [] if len(body) < len(data) else ["all of it came"])
     tap.check("no byte is of anything else", [f"{len(wrong)} blocks differ, from {wrong[0]}"] if wrong else [])
+    tap.check("which is counted", service.comes_to("files_changed_total", 1))
     tap.check("the server goes on", refused(service.ask(get("/inside.txt")), 200))
 
 

@@ -45,8 +45,9 @@ static void on_sent(struct sl_sock_sender *sender, struct sl_sock_piece *sent)
 	struct serve_conn *conn = piece->conn;
 
 	(void)sender;
-	/* The file became shorter: what was sent is a beginning, and the end must be seen. */
-	if (sent->res < 0 && piece->content && sent->res != -ECANCELED && !conn->stream.out.err)
+	/* The file became shorter, or its disk failed: what was sent is a beginning, and the end
+	 * must be seen. All pieces behind it end with the same. */
+	if (!conn->closing && (sent->res == -ENODATA || sent->res == -EIO))
 		server_count(&conn->worker->counters.files_changed, 1);
 	if (sent->res < 0)
 		serve_conn_cut(conn);
