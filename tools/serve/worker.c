@@ -80,14 +80,18 @@ void serve_worker_wait(struct serve_worker *worker, struct serve_conn *conn, enu
 /* ---- accepting -------------------------------------------------------------------------- */
 
 /* Makes room by closing what has been idle longest: those that do not get on with their handshake
- * first. One that has come just now is not idle yet. Return: whether there was one. */
+ * first. One that has come just now is not idle yet; who wants to look at the numbers is not in the
+ * way of those that are counted. Return: whether there was one. */
 static bool evict_idle(struct serve_worker *worker)
 {
 	bool shaking = worker->waiting[SERVE_WAIT_HANDSHAKE].first;
 	enum serve_wait what = shaking ? SERVE_WAIT_HANDSHAKE : SERVE_WAIT_REQUEST;
 	struct serve_conn *conn = worker->waiting[what].first;
-	int64_t began = conn ? conn->due_ns - serve_worker_limit(worker, what) : 0;
+	int64_t began;
 
+	while (conn && conn->admin)
+		conn = conn->next;
+	began = conn ? conn->due_ns - serve_worker_limit(worker, what) : 0;
 	if (!conn || began + IDLE_MIN_NS > sl_ring_now(worker->ring))
 		return false;
 	server_count(&worker->counters.connections_evicted, 1);
