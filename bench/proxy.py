@@ -2,10 +2,8 @@
 """proxy.py BUILD [--rounds N] [--seconds S] [--only CASE]: sluice proxy against HAProxy and nginx stream, CPU of the proxy.
 
 Each has one worker on one processor; upstream and clients have the other. Rounds go through all of them, and ratios are
-taken within a round. Everything runs in a network namespace of its own with TCP reno: pacing distorts loopback. CPU is
-that of the proxy's threads. Then memory: resident bytes of the proxy for each of 2000 idle connections.
+taken within a round (see pinned.py). Then memory: resident bytes of the proxy for each of 2000 idle connections.
 """
-import argparse
 import os
 import re
 import resource
@@ -14,10 +12,11 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
+
+from pinned import Pinned, parse, parser, peer, ratios, turns
 
 UPSTREAM, PORT = 8400, 8401
 IDLE = 2000
@@ -48,12 +47,10 @@ stream {{ server {{ listen 127.0.0.1:{port} backlog=4096; proxy_pass 127.0.0.1:{
 """
 
 
-class Proxy:
-    """A proxy under test, pinned to the first processor."""
+class Proxy(Pinned):
+    """One of them. Its connections are of no use to anybody: it is killed."""
 
     def __init__(self, name, options, work):
-        self.name = name
-        run = os.path.join(options.build, "peers", "run")
         conf = os.path.join(work, "conf")
         if name == "sluice":
             command = [os.path.join(options.build, "sluice"), "proxy", "--listen", f"127.0.0.1:{PORT}", f"127.0.0.1:{UPSTREAM}",
@@ -62,46 +59,22 @@ class Proxy:
             forced = name != "HAProxy"
             text = HAPROXY.format(port=PORT, upstream=UPSTREAM, tune="tune.pipesize 1048576\n  maxpipes 64" if forced else "",
                                   splice=SPLICE if forced else "")
-            command = [run, "haproxy", "-db", "-f", conf]
+            command = peer(options, "haproxy", "-db", "-f", conf)
         else:
             module = os.path.join(options.build, "peers", "root", "usr/lib/nginx/modules/ngx_stream_module.so")
             text = NGINX.format(dir=work, port=PORT, upstream=UPSTREAM, module=module)
-            command = [run, "nginx", "-c", conf, "-e", os.path.join(work, "error.log")]
+            command = peer(options, "nginx", "-c", conf, "-e", os.path.join(work, "error.log"))
         if name != "sluice":
             with open(conf, "w", encoding="ascii") as file:
                 file.write(text)
-        self.process = subprocess.Popen(["taskset", "-c", "0", *command], stderr=subprocess.DEVNULL)
-        for _ in range(1500):
-            if listens():
-                return
-            time.sleep(0.02)
-        raise SystemExit(f"proxy.py: {name} does not listen; is the peer unpacked (scripts/unpack-peer.sh)?")
+        super().__init__(name, command, PORT)
 
-    def cpu(self):
-        """Seconds on a processor, of all its threads."""
-        total = 0
-        for task in os.listdir(f"/proc/{self.process.pid}/task"):
-            with open(f"/proc/{self.process.pid}/task/{task}/schedstat", encoding="ascii") as file:
-                total += int(file.read().split()[0])
-        return total / 1e9
+    def __exit__(self, *_):
+        self.stop(signal.SIGKILL)
 
     def memory(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
             return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1)) << 10
-
-    def stop(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        while listens(): # a ring that is being torn down still holds it
-            time.sleep(0.02)
-
-
-def listens():
-    try:
-        socket.create_connection(("127.0.0.1", PORT), 1).close()
-        return True
-    except OSError:
-        return False
 
 
 def drive(options, proxy, case, seconds):
@@ -123,21 +96,16 @@ def drive(options, proxy, case, seconds):
 def rows(title, contenders, costs, unit):
     middle = statistics.median
     for name in contenders:
-        ratios = [ours / theirs for ours, theirs in zip(costs["sluice"], costs[name])]
-        print(f"{title:22} {name:16} {middle(costs[name]):9.3f} {unit:6}"
-              + (f" {middle(ratios):6.2f}  [{min(ratios):.2f} .. {max(ratios):.2f}]" if name != "sluice" else ""), flush=True)
+        print(f"{title:22} {name:16} {middle(costs[name]):9.3f} {unit:6} "
+              + (ratios(costs["sluice"], costs[name]) if name != "sluice" else ""), flush=True)
 
 
 def bulk(options, contenders, work, case):
     costs = {name: [] for name in contenders}
-    for round_nr in range(options.rounds):
-        for name in contenders[round_nr % len(contenders):] + contenders[:round_nr % len(contenders)]:
-            proxy = Proxy(name, options, work)
-            try:
-                cpu, size = drive(options, proxy, case, options.seconds)
-            finally:
-                proxy.stop()
-            costs[name].append(cpu / (size / 1e9))
+    for name in turns(contenders, options.rounds):
+        with Proxy(name, options, work) as proxy:
+            cpu, size = drive(options, proxy, case, options.seconds)
+        costs[name].append(cpu / (size / 1e9))
     rows(case[0], contenders, costs, "s/GB")
 
 
@@ -155,9 +123,8 @@ def idle(options, contenders, work):
                 held.append(listener.accept()[0])
         threading.Thread(target=hold, daemon=True).start()
         for name in contenders * min(options.rounds, 3):
-            proxy = Proxy(name, options, work)
-            held.clear()
-            try:
+            with Proxy(name, options, work) as proxy:
+                held.clear()
                 warm = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(50)]
                 time.sleep(0.5)
                 before = proxy.memory()
@@ -168,29 +135,13 @@ def idle(options, contenders, work):
                 costs[name].append((proxy.memory() - before) / IDLE / 1024)
                 for sock in warm + socks:
                     sock.close()
-            finally:
-                proxy.stop()
             held.clear()
     rows("idle connection", contenders, costs, "KiB")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--ours", default="", help="more options of sluice proxy, in one word")
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    options.build = os.path.abspath(options.build)
+    options = parse(parser(__doc__))
     options.peer = os.path.join(options.build, "bench", "bench_proxy_peer")
-    if not options.inside:
-        if os.geteuid() != 0:
-            raise SystemExit("proxy.py: needs root, for a network namespace of its own")
-        script = ("ip link set lo up && { sysctl -qw net.ipv4.tcp_congestion_control=reno || true; } && "
-                  'exec python3 "$@" --inside')
-        os.execvp("unshare", ["unshare", "-n", "sh", "-c", script, "sh", *sys.argv])
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     contenders = ["sluice", "HAProxy", "HAProxy, spliced", "nginx"]
