@@ -1,9 +1,9 @@
 /* sluice proxy: hands connections on to other servers. */
 #include <string.h>
-#include <unistd.h>
 
 #include "commands.h"
 #include "proxy/server.h"
+#include "server/crew.h"
 #include "server/listen.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -39,15 +39,6 @@ static int choose_format(const char *name, struct proxy_config *config)
 	if (!config->json && strcmp(name, "common") != 0)
 		return cli_usage("--log-format", "want common or json");
 	return CLI_DONE;
-}
-
-static uint64_t processors(void)
-{
-	long nr = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (nr < 1)
-		return 1;
-	return nr < SERVER_WORKERS_MAX ? (uint64_t)nr : SERVER_WORKERS_MAX;
 }
 
 static const char notes[] =
@@ -144,7 +135,7 @@ int proxy_main(int argc, char **argv)
 	};
 	int code, first;
 
-	config.workers = processors();
+	config.workers = server_processors();
 	first = cli_parse(&command, argc, argv, &code);
 	if (first < 0)
 		return code;

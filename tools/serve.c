@@ -1,10 +1,10 @@
 /* sluice serve: an HTTP/1.1 server for the files beneath a directory. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "commands.h"
 #include "serve/server.h"
+#include "server/crew.h"
 
 #define SECOND UINT64_C(1000000000)
 #define HOUR   (3600 * SECOND)
@@ -50,15 +50,6 @@ static int check_tls(const struct serve_config *config)
 		return cli_usage(config->tls_min ? "--tls-min" : "--no-ktls",
 				 "want --tls-cert too");
 	return CLI_DONE;
-}
-
-static uint64_t processors(void)
-{
-	long nr = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (nr < 1)
-		return 1;
-	return nr < SERVER_WORKERS_MAX ? (uint64_t)nr : SERVER_WORKERS_MAX;
 }
 
 static const char notes[] =
@@ -163,7 +154,7 @@ int serve_main(int argc, char **argv)
 	};
 	int code, first;
 
-	config.workers = processors();
+	config.workers = server_processors();
 	first = cli_parse(&command, argc, argv, &code);
 	if (first < 0)
 		return code;

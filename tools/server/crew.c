@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tools/cli.h"
+#include "tools/server/listen.h"
 #include "tools/server/manager.h"
 
 #define DEPTH_MAX 32768
@@ -170,6 +171,15 @@ static void end(void *ctx)
 }
 
 /* ---- the crew --------------------------------------------------------------------------- */
+
+uint64_t server_processors(void)
+{
+	long nr = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (nr < 1)
+		return 1;
+	return nr < SERVER_WORKERS_MAX ? (uint64_t)nr : SERVER_WORKERS_MAX;
+}
 
 int server_crew_open(struct server_crew *crew)
 {

@@ -74,6 +74,9 @@ struct server_crew {
 	pthread_barrier_t over;	  /* none runs any more */
 };
 
+/* As many hands as there are processors, unless somebody knows better. */
+uint64_t server_processors(void);
+
 /* Before any thread is started and after the fields above private are set. Return: an exit code;
  * server_crew_close() follows in any case. */
 int server_crew_open(struct server_crew *crew);
