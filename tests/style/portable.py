@@ -18,7 +18,7 @@ TARGETS = [("arm64", "for arm64", "aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gn
 
 def run(*command):
     """Output of a command that failed, as lines; none when it worked."""
-    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
+    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1700,
                             env={k: v for k, v in os.environ.items() if k not in ("CC", "CFLAGS", "LDFLAGS")})
     return answer.stdout.splitlines()[-40:] if answer.returncode else []
 
