@@ -105,7 +105,7 @@ int fuse_open(struct fuse_server *server, struct fuse_request *req)
 
 	if (!node)
 		return -ENOENT;
-	err = scratch_open_node(&server->scratch, node);
+	err = node->blank ? 0 : scratch_open_node(&server->scratch, node);
 	if (err)
 		return err;
 	handle = fuse_handle_new(server, node, in->flags);
@@ -212,14 +212,14 @@ int fuse_read(struct fuse_server *server, struct fuse_request *req)
 
 	if (!node)
 		return -ENOENT;
-	n = scratch_open_node(&server->scratch, node);
+	n = node->blank ? 0 : scratch_open_node(&server->scratch, node);
 	if (n)
 		return n;
 	req->data = malloc(in->size);
 	req->data_owned = true;
 	if (!req->data)
 		return -ENOMEM;
-	n = read_bytes(node, in->offset, in->size, req->data);
+	n = node->blank ? 0 : read_bytes(node, in->offset, in->size, req->data);
 	if (n < 0)
 		return n;
 	req->data_len = (size_t)n;

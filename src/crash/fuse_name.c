@@ -126,15 +126,16 @@ static struct tree_node *new_node(struct fuse_server *server, const struct fuse_
 	return node;
 }
 
-static int fill_node(struct fuse_server *server, struct tree_node *node,
-		     const struct making *making)
+static int fill_node(struct tree_node *node, const struct making *making)
 {
 	if (making->target) {
 		node->target = strdup(making->target);
 		node->size = strlen(making->target);
 		return node->target ? 0 : -ENOMEM;
 	}
-	return S_ISREG(node->mode) ? scratch_create(&server->scratch, node) : 0;
+	if (S_ISREG(node->mode))
+		scratch_create(node);
+	return 0;
 }
 
 static int record_made(struct fuse_server *server, const struct fuse_request *req,
@@ -168,7 +169,7 @@ static int make_node(struct fuse_server *server, const struct fuse_request *req,
 	node = new_node(server, req, dir, making, &err);
 	if (!node)
 		return err;
-	err = fill_node(server, node, making);
+	err = fill_node(node, making);
 	if (!err && making->name) {
 		err = tree_add(&server->tree, dir, making->name, node);
 		touch(dir);
@@ -189,7 +190,6 @@ static int make_entry(struct fuse_server *server, struct fuse_request *req,
 
 	if (err)
 		return err;
-	scratch_shut(node);
 	fuse_fill_entry(server, node, fuse_answer(req, sizeof(struct fuse_entry_out)));
 	return 0;
 }

@@ -232,12 +232,26 @@ static int open_base(const struct scratch *scratch, const struct tree_node *node
 	return fd;
 }
 
+static int make_object(const struct scratch *scratch, struct tree_node *node)
+{
+	int fd = open_object(scratch, node, O_CREAT | O_EXCL);
+
+	if (fd < 0)
+		return fd;
+	node->fd = fd;
+	node->copied = true;
+	node->blank = false;
+	return 0;
+}
+
 int scratch_open_node(const struct scratch *scratch, struct tree_node *node)
 {
 	int fd;
 
 	if (node->fd >= 0)
 		return 0;
+	if (node->blank)
+		return make_object(scratch, node);
 	fd = node->copied ? open_object(scratch, node, 0) : open_base(scratch, node);
 	if (fd < 0)
 		return fd;
@@ -259,22 +273,17 @@ void scratch_drop(const struct scratch *scratch, struct tree_node *node)
 	char name[24];
 
 	scratch_shut(node);
-	if (!node->copied)
+	if (!node->copied || node->blank)
 		return;
 	snprintf(name, sizeof(name), "%llu", (unsigned long long)node->number);
 	unlinkat(scratch->dir_fd, name, 0);
 	node->copied = false;
 }
 
-int scratch_create(struct scratch *scratch, struct tree_node *node)
+void scratch_create(struct tree_node *node)
 {
-	int fd = open_object(scratch, node, O_CREAT | O_EXCL);
-
-	if (fd < 0)
-		return fd;
-	node->fd = fd;
 	node->copied = true;
-	return 0;
+	node->blank = true;
 }
 
 /* ---- copying ------------------------------------------------------------------------ */
@@ -312,7 +321,7 @@ int scratch_own(struct scratch *scratch, struct tree_node *node, uint64_t keep)
 	if (err || node->copied)
 		return err;
 	source = node->fd;
-	err = scratch_create(scratch, node);
+	err = make_object(scratch, node);
 	if (!err)
 		err = fill_object(scratch, node->fd, source, keep < node->size ? keep : node->size);
 	if (!err) {

@@ -38,8 +38,9 @@ int scratch_open_node(const struct scratch *scratch, struct tree_node *node);
 /* Before the first change: its bytes below keep are copied into an object, which is open
  * afterwards. -ENOSPC beyond bytes_max. */
 int scratch_own(struct scratch *scratch, struct tree_node *node, uint64_t keep);
-/* An empty object for a new file, open. */
-int scratch_create(struct scratch *scratch, struct tree_node *node);
+/* A new file, empty. Its object is made with its first bytes, or when it is read: many files are
+ * made and removed without any, and an object costs more than all else of that. */
+void scratch_create(struct tree_node *node);
 /* -ENOSPC if len more bytes do not fit. */
 int scratch_reserve(struct scratch *scratch, uint64_t len);
 /* What bytes_max leaves. */

@@ -62,6 +62,7 @@ struct tree_node {
 
 	/* Its bytes: scratch.h. */
 	bool copied; /* they are in an object, not in the base */
+	bool blank;  /* copied, but it never had bytes, and there is no object yet */
 	int fd;	     /* of object or base while somebody has it open, or -1 */
 
 	/* Who holds it. */
