@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fuse_server.c - reading requests, finding their handlers, answering; the keeper's jobs. */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -21,11 +20,16 @@
 	 FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS |    \
 	 FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT | ALLOW_SHARED_MAP)
 
+enum trait {
+	QUIET = 1,   /* it adds nothing to the trace that a sync could cover */
+	LAUNDERS = 2 /* after what shared memory holds has been seen: a keeper's job */
+};
+
 struct route {
 	fuse_handler handler;
 	size_t arg_min;
 	unsigned names; /* that follow the argument, each ended by a zero */
-	bool launders;	/* after what shared memory holds has been seen: a keeper's job */
+	enum trait trait;
 };
 
 /* ---- requests that are about no file ------------------------------------------------- */
@@ -90,42 +94,42 @@ static int destroy(struct fuse_server *server, struct fuse_request *req)
 }
 
 static const struct route routes[] = {
-	[FUSE_LOOKUP] = { fuse_lookup, 0, 1, false },
-	[FUSE_FORGET] = { forget, sizeof(struct fuse_forget_in), 0, false },
-	[FUSE_GETATTR] = { fuse_getattr, 0, 0, false },
-	[FUSE_SETATTR] = { fuse_setattr, sizeof(struct fuse_setattr_in), 0, false },
-	[FUSE_READLINK] = { fuse_readlink, 0, 0, false },
-	[FUSE_SYMLINK] = { fuse_symlink, 0, 2, false },
-	[FUSE_MKNOD] = { fuse_mknod, sizeof(struct fuse_mknod_in), 1, false },
-	[FUSE_MKDIR] = { fuse_mkdir, sizeof(struct fuse_mkdir_in), 1, false },
-	[FUSE_UNLINK] = { fuse_unlink, 0, 1, false },
-	[FUSE_RMDIR] = { fuse_rmdir, 0, 1, false },
-	[FUSE_RENAME] = { fuse_rename, sizeof(struct fuse_rename_in), 2, true },
-	[FUSE_LINK] = { fuse_link, sizeof(struct fuse_link_in), 1, false },
-	[FUSE_OPEN] = { fuse_open, sizeof(struct fuse_open_in), 0, false },
-	[FUSE_READ] = { fuse_read, sizeof(struct fuse_read_in), 0, false },
-	[FUSE_WRITE] = { fuse_write, sizeof(struct fuse_write_in), 0, false },
-	[FUSE_STATFS] = { fuse_statfs, 0, 0, false },
-	[FUSE_RELEASE] = { fuse_release, sizeof(struct fuse_release_in), 0, false },
-	[FUSE_FSYNC] = { fuse_fsync, sizeof(struct fuse_fsync_in), 0, true },
-	[FUSE_SETXATTR] = { fuse_setxattr, FUSE_COMPAT_SETXATTR_IN_SIZE, 1, false },
-	[FUSE_GETXATTR] = { fuse_getxattr, sizeof(struct fuse_getxattr_in), 1, false },
-	[FUSE_LISTXATTR] = { fuse_listxattr, sizeof(struct fuse_getxattr_in), 0, false },
-	[FUSE_REMOVEXATTR] = { fuse_removexattr, 0, 1, false },
-	[FUSE_INIT] = { init, 16, 0, false },
-	[FUSE_OPENDIR] = { fuse_opendir, sizeof(struct fuse_open_in), 0, false },
-	[FUSE_READDIR] = { fuse_readdir, sizeof(struct fuse_read_in), 0, false },
-	[FUSE_RELEASEDIR] = { fuse_releasedir, sizeof(struct fuse_release_in), 0, false },
-	[FUSE_FSYNCDIR] = { fuse_fsyncdir, sizeof(struct fuse_fsync_in), 0, true },
-	[FUSE_CREATE] = { fuse_create, sizeof(struct fuse_create_in), 1, false },
-	[FUSE_TMPFILE] = { fuse_tmpfile, sizeof(struct fuse_create_in), 0, false },
-	[FUSE_INTERRUPT] = { interrupt, 0, 0, false },
-	[FUSE_DESTROY] = { destroy, 0, 0, false },
-	[FUSE_BATCH_FORGET] = { forget_many, sizeof(struct fuse_batch_forget_in), 0, false },
-	[FUSE_FALLOCATE] = { fuse_fallocate, sizeof(struct fuse_fallocate_in), 0, false },
-	[FUSE_READDIRPLUS] = { fuse_readdirplus, sizeof(struct fuse_read_in), 0, false },
-	[FUSE_RENAME2] = { fuse_rename2, sizeof(struct fuse_rename2_in), 2, true },
-	[FUSE_LSEEK] = { fuse_lseek, sizeof(struct fuse_lseek_in), 0, false },
+	[FUSE_LOOKUP] = { fuse_lookup, 0, 1, QUIET },
+	[FUSE_FORGET] = { forget, sizeof(struct fuse_forget_in), 0, QUIET },
+	[FUSE_GETATTR] = { fuse_getattr, 0, 0, QUIET },
+	[FUSE_SETATTR] = { fuse_setattr, sizeof(struct fuse_setattr_in), 0, 0 },
+	[FUSE_READLINK] = { fuse_readlink, 0, 0, QUIET },
+	[FUSE_SYMLINK] = { fuse_symlink, 0, 2, 0 },
+	[FUSE_MKNOD] = { fuse_mknod, sizeof(struct fuse_mknod_in), 1, 0 },
+	[FUSE_MKDIR] = { fuse_mkdir, sizeof(struct fuse_mkdir_in), 1, 0 },
+	[FUSE_UNLINK] = { fuse_unlink, 0, 1, 0 },
+	[FUSE_RMDIR] = { fuse_rmdir, 0, 1, 0 },
+	[FUSE_RENAME] = { fuse_rename, sizeof(struct fuse_rename_in), 2, LAUNDERS },
+	[FUSE_LINK] = { fuse_link, sizeof(struct fuse_link_in), 1, 0 },
+	[FUSE_OPEN] = { fuse_open, sizeof(struct fuse_open_in), 0, QUIET },
+	[FUSE_READ] = { fuse_read, sizeof(struct fuse_read_in), 0, QUIET },
+	[FUSE_WRITE] = { fuse_write, sizeof(struct fuse_write_in), 0, 0 },
+	[FUSE_STATFS] = { fuse_statfs, 0, 0, QUIET },
+	[FUSE_RELEASE] = { fuse_release, sizeof(struct fuse_release_in), 0, 0 },
+	[FUSE_FSYNC] = { fuse_fsync, sizeof(struct fuse_fsync_in), 0, LAUNDERS },
+	[FUSE_SETXATTR] = { fuse_setxattr, FUSE_COMPAT_SETXATTR_IN_SIZE, 1, 0 },
+	[FUSE_GETXATTR] = { fuse_getxattr, sizeof(struct fuse_getxattr_in), 1, QUIET },
+	[FUSE_LISTXATTR] = { fuse_listxattr, sizeof(struct fuse_getxattr_in), 0, QUIET },
+	[FUSE_REMOVEXATTR] = { fuse_removexattr, 0, 1, 0 },
+	[FUSE_INIT] = { init, 16, 0, QUIET },
+	[FUSE_OPENDIR] = { fuse_opendir, sizeof(struct fuse_open_in), 0, QUIET },
+	[FUSE_READDIR] = { fuse_readdir, sizeof(struct fuse_read_in), 0, QUIET },
+	[FUSE_RELEASEDIR] = { fuse_releasedir, sizeof(struct fuse_release_in), 0, QUIET },
+	[FUSE_FSYNCDIR] = { fuse_fsyncdir, sizeof(struct fuse_fsync_in), 0, LAUNDERS },
+	[FUSE_CREATE] = { fuse_create, sizeof(struct fuse_create_in), 1, 0 },
+	[FUSE_TMPFILE] = { fuse_tmpfile, sizeof(struct fuse_create_in), 0, 0 },
+	[FUSE_INTERRUPT] = { interrupt, 0, 0, QUIET },
+	[FUSE_DESTROY] = { destroy, 0, 0, QUIET },
+	[FUSE_BATCH_FORGET] = { forget_many, sizeof(struct fuse_batch_forget_in), 0, QUIET },
+	[FUSE_FALLOCATE] = { fuse_fallocate, sizeof(struct fuse_fallocate_in), 0, 0 },
+	[FUSE_READDIRPLUS] = { fuse_readdirplus, sizeof(struct fuse_read_in), 0, QUIET },
+	[FUSE_RENAME2] = { fuse_rename2, sizeof(struct fuse_rename2_in), 2, LAUNDERS },
+	[FUSE_LSEEK] = { fuse_lseek, sizeof(struct fuse_lseek_in), 0, QUIET },
 };
 
 /* ---- one request -------------------------------------------------------------------- */
@@ -167,15 +171,21 @@ static const struct route *find_route(const struct fuse_request *req)
 	return route;
 }
 
-static void answer(const struct fuse_server *server, const struct fuse_request *req, int res)
+/* The kernel pins the memory of each piece: small answers are of one. */
+static void answer(struct fuse_request *req, int res)
 {
-	struct fuse_out_header out = { .error = res, .unique = req->in->unique };
-	struct iovec iov[2] = { { &out, sizeof(out) }, { req->data, res ? 0 : req->data_len } };
+	size_t len = res ? 0 : req->data_len;
+	struct iovec iov[2] = { { &req->out, sizeof(req->out) }, { req->data, len } };
+	bool whole = !len || req->data == req->small;
 	ssize_t n;
 
-	out.len = (uint32_t)(sizeof(out) + iov[1].iov_len);
+	req->out = (struct fuse_out_header){
+		.len = (uint32_t)(sizeof(req->out) + len),
+		.error = res,
+		.unique = req->in->unique,
+	};
 	/* -ENOENT: whoever asked was killed; -ENODEV: unmounted. Nobody else needs the answer. */
-	n = writev(server->fd, iov, 2);
+	n = whole ? write(req->fd, &req->out, req->out.len) : writev(req->fd, iov, 2);
 	(void)n;
 }
 
@@ -200,7 +210,7 @@ static void serve(struct fuse_server *server, struct fuse_request *req)
 		res = handle(server, req, route);
 	/* What it points to may belong to a node: answered before anything else may change. */
 	if (res != FUSE_NO_ANSWER)
-		answer(server, req, res);
+		answer(req, res);
 	pthread_mutex_unlock(&server->lock);
 	if (req->data_owned)
 		free(req->data);
@@ -222,20 +232,26 @@ static bool is_ack(const struct fuse_in_header *in)
 	return in->opcode == FUSE_WRITE && in->nodeid & MAGIC_BIT;
 }
 
+static bool has_trait(const struct fuse_in_header *in, enum trait trait)
+{
+	return in->opcode < sizeof(routes) / sizeof(routes[0]) && routes[in->opcode].trait == trait;
+}
+
 /* True: it was left to the keeper. */
-static bool defer(struct fuse_server *server, const struct fuse_in_header *in, uint64_t before)
+static bool defer(struct fuse_server *server, int fd, const struct fuse_in_header *in,
+		  uint64_t before)
 {
 	const uint64_t one = 1;
 	struct fuse_job *job;
 	bool mapped;
 
-	if (in->opcode >= sizeof(routes) / sizeof(routes[0]) ||
-	    !(routes[in->opcode].launders || is_ack(in)))
+	if (!has_trait(in, LAUNDERS) && !is_ack(in))
 		return false;
 	pthread_mutex_lock(&server->lock);
 	mapped = !TAILQ_EMPTY(&server->mapped);
 	job = mapped ? malloc(sizeof(*job) + in->len) : NULL;
 	if (job) {
+		job->fd = fd;
 		job->before = before;
 		memcpy(job->bytes, in, in->len);
 		STAILQ_INSERT_TAIL(&server->jobs, job, next);
@@ -247,74 +263,88 @@ static bool defer(struct fuse_server *server, const struct fuse_in_header *in, u
 /* ---- the server's thread ------------------------------------------------------------ */
 
 struct waiting {
-	char *bytes;
+	int fd;
+	const char *bytes;
 	uint64_t begin;
+	uint64_t before;
 };
 
-static void serve_bytes(struct fuse_server *server, const char *bytes, uint64_t begin,
-			uint64_t before)
+static void serve_bytes(struct fuse_server *server, const struct waiting *waiting)
 {
-	const struct fuse_in_header *in = (const struct fuse_in_header *)(const void *)bytes;
+	const struct fuse_in_header *in = (const void *)waiting->bytes;
 	struct fuse_request req = {
+		.fd = waiting->fd,
 		.in = in,
-		.arg = bytes + sizeof(*in),
+		.arg = waiting->bytes + sizeof(*in),
 		.arg_len = in->len - sizeof(*in),
-		.begin = begin,
-		.before = before,
+		.begin = waiting->begin,
+		.before = waiting->before,
 	};
 
 	serve(server, &req);
 }
 
-/* Reads what is waiting. How many; -1: unmounted. */
+/* Reads one request. False: there is none now, or unmounted. */
+static bool read_one(int fd, char *bytes)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, bytes, REQUEST_BYTES);
+	while (n < 0 && (errno == EINTR || errno == ENOENT)); /* ENOENT: taken back meanwhile */
+	return n >= (ssize_t)sizeof(struct fuse_in_header);
+}
+
+static bool wait_for_one(int fd, char *bytes)
+{
+	int state;
+	bool there;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+	there = read_one(fd, bytes);
+	pthread_setcancelstate(state, NULL);
+	return there;
+}
+
+/* Waits for a request, and reads those that wait beside it if that makes a difference to their
+ * begins. How many; 0: unmounted. */
 static int read_batch(const struct fuse_server *server, struct waiting *batch)
 {
+	char *bytes = server->requests;
+	bool there = wait_for_one(server->fd, bytes);
 	int nr = 0;
 
-	while (nr < FUSE_BATCH) {
-		ssize_t n = read(server->fd, batch[nr].bytes, REQUEST_BYTES);
-
-		if (n < 0 && errno == EAGAIN)
-			return nr;
-		if (n < 0 && (errno == EINTR || errno == ENOENT))
-			continue; /* ENOENT: taken back meanwhile */
-		if (n < (ssize_t)sizeof(struct fuse_in_header))
-			return nr ? nr : -1;
+	while (there) {
+		batch[nr].fd = nr ? server->clone_fd : server->fd;
+		batch[nr].bytes = bytes;
 		batch[nr++].begin = crash_trace_now(server->trace);
+		if (nr == FUSE_BATCH || has_trait((const void *)server->requests, QUIET))
+			break;
+		bytes += REQUEST_BYTES;
+		there = read_one(server->clone_fd, bytes);
 	}
 	return nr;
 }
 
-static void serve_batch(struct fuse_server *server, const struct waiting *batch, int nr)
+static void serve_batch(struct fuse_server *server, struct waiting *batch, int nr)
 {
 	for (int i = 0; i < nr; i++) {
 		const struct fuse_in_header *in = (const void *)batch[i].bytes;
-		uint64_t before = remember(server, in);
 
-		if (!defer(server, in, before))
-			serve_bytes(server, batch[i].bytes, batch[i].begin, before);
+		batch[i].before = remember(server, in);
+		if (!defer(server, batch[i].fd, in, batch[i].before))
+			serve_bytes(server, &batch[i]);
 	}
 }
 
 void fuse_server_run(struct fuse_server *server)
 {
-	struct pollfd fds[2] = { { server->fd, POLLIN, 0 }, { server->stop_fd, POLLIN, 0 } };
 	struct waiting batch[FUSE_BATCH];
-	char *bytes = malloc((size_t)FUSE_BATCH * REQUEST_BYTES);
-	int nr = 0;
+	int nr, state;
 
-	for (int i = 0; bytes && i < FUSE_BATCH; i++)
-		batch[i].bytes = bytes + (size_t)i * REQUEST_BYTES;
-	while (bytes && nr >= 0) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			break;
-		if (fds[1].revents)
-			break;
-		nr = read_batch(server, batch);
-		if (nr > 0)
-			serve_batch(server, batch, nr);
-	}
-	free(bytes);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	while ((nr = read_batch(server, batch)))
+		serve_batch(server, batch, nr);
 }
 
 /* ---- the keeper's part -------------------------------------------------------------- */
@@ -371,7 +401,9 @@ void fuse_server_work(struct fuse_server *server)
 
 		/* A sync of a file has written its own pages, and msync(2) not all of them. */
 		fuse_server_launder(server, in->opcode == FUSE_FSYNC ? in->nodeid : 0);
-		serve_bytes(server, job->bytes, crash_trace_now(server->trace), job->before);
+		serve_bytes(server,
+			    &(struct waiting){ job->fd, job->bytes, crash_trace_now(server->trace),
+					       job->before });
 		free(job);
 	}
 }
@@ -381,14 +413,17 @@ void fuse_server_work(struct fuse_server *server)
 int fuse_server_init(struct fuse_server *server)
 {
 	server->fd = -1;
+	server->clone_fd = -1;
 	server->wash_fd = -1;
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	server->requests = malloc((size_t)FUSE_BATCH * REQUEST_BYTES);
 	TAILQ_INIT(&server->mapped);
 	STAILQ_INIT(&server->jobs);
 	LIST_INIT(&server->handles);
 	pthread_mutex_init(&server->lock, NULL);
-	return server->wake_fd < 0 || server->stop_fd < 0 ? -EMFILE : 0;
+	if (!server->requests)
+		return -ENOMEM;
+	return server->wake_fd < 0 ? -EMFILE : 0;
 }
 
 void fuse_server_fini(struct fuse_server *server)
@@ -404,9 +439,10 @@ void fuse_server_fini(struct fuse_server *server)
 		fuse_handle_free(handle);
 	if (server->fd >= 0)
 		close(server->fd);
+	if (server->clone_fd >= 0)
+		close(server->clone_fd);
 	if (server->wake_fd >= 0)
 		close(server->wake_fd);
-	if (server->stop_fd >= 0)
-		close(server->stop_fd);
+	free(server->requests);
 	pthread_mutex_destroy(&server->lock);
 }

@@ -16,17 +16,18 @@
  *  F1. tree, scratch and handles are touched with the lock held, and by nobody outside.
  *  F2. an op is in the trace before its answer is sent: whoever has seen it end comes after it.
  *  F3. an op's begin is taken when its request is read, and all that are waiting are read
- *      before the first is done: of requests that overlap none covers another. The kernel
- *      holds an inode's or directory's lock while a request changes it, so that the
- *      order of ops in the trace is that of their effects.
- *  F4. once the trace takes nothing more, every change fails: there is no effect without a
- *      record but that of the op that found the trace full, and the recording ends there.
- *  F5. dirty pages exist only of nodes on the list of mapped ones, or when the supervisor of
- *      mmap(2) cannot be had, of those open for reading and writing: they are on it then.
+ *      before the first that changes something is done: of requests that overlap none covers
+ *      another. The kernel holds an inode's or directory's lock while a request changes it, so that
+ *the order of ops in the trace is that of their effects. F4. once the trace takes nothing more,
+ *every change fails: there is no effect without a record but that of the op that found the trace
+ *full, and the recording ends there. F5. dirty pages exist only of nodes on the list of mapped
+ *ones, or when the supervisor of mmap(2) cannot be had, of those open for reading and writing: they
+ *are on it then.
  */
 #ifndef SLUICE_CRASH_FUSE_SERVER_H
 #define SLUICE_CRASH_FUSE_SERVER_H
 
+#include <assert.h>
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -74,6 +75,7 @@ struct fuse_handle {
 };
 
 struct fuse_request {
+	int fd; /* that it was read from: the answer goes there */
 	const struct fuse_in_header *in;
 	const void *arg;
 	size_t arg_len;
@@ -83,22 +85,29 @@ struct fuse_request {
 	void *data;
 	size_t data_len;
 	bool data_owned; /* to be freed */
-	char small[256] __attribute__((aligned(8)));
+	struct fuse_out_header out;
+	char small[256]; /* right behind: header and small data are written as one */
 };
+
+static_assert(offsetof(struct fuse_request, small) ==
+			      offsetof(struct fuse_request, out) + sizeof(struct fuse_out_header) &&
+		      offsetof(struct fuse_request, small) % 8 == 0,
+	      "an answer is whole");
 
 /* A request that the keeper does. */
 struct fuse_job {
 	STAILQ_ENTRY(fuse_job) next;
+	int fd;
 	uint64_t before;
 	char bytes[]; /* the request */
 };
 
 struct fuse_server {
-	int fd;	     /* of /dev/fuse */
-	int wake_fd; /* eventfd: there are jobs, or an error */
-	int stop_fd; /* eventfd: the server's thread shall end */
-	int out_fd;  /* standard output of the caller, or -1 */
-	int wash_fd; /* to the washer, or -1; the sandbox's */
+	int fd;	      /* of /dev/fuse; a read waits for a request */
+	int clone_fd; /* of the same file system; a read does not wait */
+	int wake_fd;  /* eventfd: there are jobs, or an error */
+	int out_fd;   /* standard output of the caller, or -1 */
+	int wash_fd;  /* to the washer, or -1; the sandbox's */
 	const struct crash_record_opts *opts;
 	struct crash_record_report *report;
 	struct crash_trace *trace;
@@ -114,6 +123,7 @@ struct fuse_server {
 	TAILQ_HEAD(, tree_node) mapped;
 	STAILQ_HEAD(, fuse_job) jobs;
 	LIST_HEAD(, fuse_handle) handles;
+	char *requests; /* room for what is read */
 	bool inited;
 	bool dsync_probing;
 	bool dsync_followed; /* the kernel sends a sync of its own after a durable write */
@@ -134,7 +144,8 @@ enum {
 /* The tree and the scratch must be there. 0 or -errno; fini takes a zeroed one too. */
 int fuse_server_init(struct fuse_server *server);
 void fuse_server_fini(struct fuse_server *server);
-/* Answers requests until the file system is unmounted or stop_fd is readable. */
+/* Answers requests until the file system is unmounted. The thread can be cancelled while it waits
+ * for one. */
 void fuse_server_run(struct fuse_server *server);
 /* The keeper's part: does the jobs that wait. */
 void fuse_server_work(struct fuse_server *server);

@@ -289,6 +289,9 @@ static void take_message(struct keeper *keeper)
 		return;
 	}
 	switch (message.kind) {
+	case SANDBOX_FUSE_CLONE:
+		keeper->server.clone_fd = fd;
+		return;
 	case SANDBOX_FUSE:
 		begin_serving(keeper, fd);
 		return;
@@ -487,7 +490,6 @@ static int start(struct keeper *keeper)
  * has answered what was left, pages that were never synced among it. */
 static void end_serving(struct keeper *keeper)
 {
-	const uint64_t one = 1;
 	struct pollfd jobs = { keeper->server.wake_fd, POLLIN, 0 };
 
 	__atomic_store_n(&keeper->server.ending, true, __ATOMIC_RELAXED);
@@ -500,9 +502,8 @@ static void end_serving(struct keeper *keeper)
 	if (keeper->serving) {
 		struct pollfd fd = { keeper->server.fd, 0, 0 };
 
-		if (poll(&fd, 1, UNMOUNT_WAIT_MS) <= 0 &&
-		    write(keeper->server.stop_fd, &one, sizeof(one)) < 0)
-			keeper->err = -EIO;
+		if (poll(&fd, 1, UNMOUNT_WAIT_MS) <= 0)
+			pthread_cancel(keeper->thread);
 		pthread_join(keeper->thread, NULL);
 	}
 	if (keeper->listener >= 0)

@@ -27,6 +27,7 @@
 #include "base/assert.h"
 #include "crash/fuse_server.h"
 #include "crash/sandbox.h"
+#include "sys/fuse.h"
 #include "sys/namespace.h"
 #include "sys/seccomp.h"
 #include "sys/statx.h"
@@ -184,11 +185,28 @@ static void map_user(int control, uid_t uid, gid_t gid)
 		fail(control, SANDBOX_MAP_USER);
 }
 
+/* A second descriptor of the same file system, to ask whether there is a request without waiting
+ * for one. It must be made here: the kernel wants both from one user namespace. */
+static void clone_fuse(int control, int fd)
+{
+	const struct sandbox_message message = { .kind = SANDBOX_FUSE_CLONE };
+	int clone = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int err = clone < 0 ? -errno : sl_sys_fuse_clone(clone, fd);
+
+	if (err) {
+		errno = -err;
+		fail(control, SANDBOX_OPEN_FUSE);
+	}
+	if (send_message(control, &message, clone) < 0)
+		_exit(EXIT_NONE); /* the recorder is gone */
+	close(clone);
+}
+
 static void mount_over(const struct sandbox_opts *opts, int control)
 {
 	struct sandbox_message message = { .kind = SANDBOX_FUSE };
 	char text[160];
-	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
 		fail(control, SANDBOX_OPEN_FUSE);
@@ -199,6 +217,7 @@ static void mount_over(const struct sandbox_opts *opts, int control)
 		 opts->uid, opts->gid);
 	if (mount("sluice", opts->dir, "fuse", MS_NOSUID | MS_NODEV, text) < 0)
 		fail(control, SANDBOX_MOUNT);
+	clone_fuse(control, fd);
 	/* Not before: reading it is refused until it is mounted. */
 	if (send_message(control, &message, fd) < 0)
 		_exit(EXIT_NONE); /* the recorder is gone */

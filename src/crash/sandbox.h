@@ -37,7 +37,8 @@ enum sandbox_step {
 
 enum sandbox_kind {
 	SANDBOX_FAILED = 1, /* step, value: -errno */
-	SANDBOX_FUSE,	    /* with the descriptor of /dev/fuse */
+	SANDBOX_FUSE_CLONE, /* with a descriptor of /dev/fuse that does not wait */
+	SANDBOX_FUSE,	    /* then with one that does */
 	SANDBOX_MOUNTED,    /* value: 1 when /proc shows the new namespace; mount: its id */
 	SANDBOX_LISTENER,   /* with the supervisor's descriptor; value < 0: there is none */
 	SANDBOX_ENDED,	    /* value: the program's wait status */
