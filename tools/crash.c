@@ -76,8 +76,8 @@ static const struct cli_option table[] = {
 	  64 },
 	{ "limit", CLI_SIZE, &setting.limit_bytes, "SIZE", "of the copied directory (default 8G)",
 	  4096, 0 },
-	{ "memory", CLI_SIZE, &setting.memory_bytes, "SIZE", "for contents (default 1G)", 1 << 20,
-	  0 },
+	{ "memory", CLI_SIZE, &setting.memory_bytes, "SIZE",
+	  "for contents, the rest is on disk (default 1G)", 1 << 20, 0 },
 	{ NULL },
 };
 

@@ -124,7 +124,7 @@ static int replay_spec(const struct crash_trace *trace, const char *base_dir,
 		.trace = trace,
 		.base_dir = base_dir,
 		.profile = profile,
-		.bytes_max = UINT64_C(1) << 36, /* one state: as much as it takes */
+		.bytes_max = REPLAY_BYTES_DEFAULT,
 	};
 	struct acks acks = { 0 };
 	struct maker maker;

@@ -75,7 +75,7 @@ struct crash_explore_opts {
 	uint64_t states_max;  /* distinct states to check; 0: 10000 */
 	uint64_t time_ns;     /* ... and how long; 0: as long as it takes */
 	uint32_t jobs;	      /* checkers at once; 0: one a processor, at most 16 */
-	uint64_t bytes_max;   /* memory for contents and states; 0: 1 GiB */
+	uint64_t bytes_max;   /* of contents in memory, the rest is in $TMPDIR; 0: 1 GiB */
 	uint32_t failing_max; /* failures told in full, the others are counted; 0: 20 */
 
 	bool no_explain; /* failures keep the id they were found by; lost is all that was lost */
@@ -154,8 +154,8 @@ struct crash_result {
  * states in turn; a failure is one only after a fresh process said so too.
  *
  * 0: explored, see ret_result (release it whatever was answered); -EINVAL: opts; -ENOENT:
- * no such checker; -EFBIG: more content than bytes_max; -EILSEQ: the trace and base_dir
- * do not fit; or -errno of scratch. ret_result->error tells more.
+ * no such checker; -EFBIG: more content than bytes_max and $TMPDIR hold; -EILSEQ: the trace and
+ * base_dir do not fit; or -errno of scratch. ret_result->error tells more.
  */
 int crash_explore(const struct crash_trace *trace, const char *base_dir,
 		  const struct crash_explore_opts *opts, struct crash_result *ret_result);

@@ -13,12 +13,12 @@
 
 #include "base/assert.h"
 #include "crash/explorer.h"
+#include "crash/unnamed.h"
 
 #define SEEN_FIRST	4096
 #define TMPFS_MAGIC	0x01021994
 #define STATES_DEFAULT	10000
 #define TIMEOUT_DEFAULT UINT64_C(10000000000)
-#define BYTES_DEFAULT	(UINT64_C(1) << 30)
 #define FAILING_DEFAULT 20
 #define PROGRESS_NS	UINT64_C(250000000)
 #define POLL_MS		100
@@ -400,6 +400,7 @@ static uint64_t state_bytes(const struct crash_trace *trace)
 	return bytes;
 }
 
+/* In memory, if there is enough of it. */
 static bool has_room(const char *dir, uint64_t bytes)
 {
 	struct statfs fs;
@@ -412,13 +413,12 @@ static bool has_room(const char *dir, uint64_t bytes)
 static const char *scratch_parent(const struct explorer *explorer)
 {
 	uint64_t bytes = state_bytes(explorer->trace) * explorer->opts.jobs;
-	const char *dir = getenv("TMPDIR");
 
 	if (explorer->opts.scratch)
 		return explorer->opts.scratch;
-	if (has_room("/dev/shm", bytes))
+	if (bytes <= explorer->opts.bytes_max && has_room("/dev/shm", bytes))
 		return "/dev/shm";
-	return dir && *dir ? dir : "/var/tmp";
+	return crash_unnamed_dir();
 }
 
 static int make_lane(struct explorer *explorer, uint32_t idx)
@@ -485,7 +485,7 @@ static int fill_opts(struct explorer *explorer)
 	opts->classes = opts->classes ? opts->classes : (1u << CRASH_LOST) - 1;
 	opts->timeout_ns = opts->timeout_ns ? opts->timeout_ns : TIMEOUT_DEFAULT;
 	opts->states_max = opts->states_max ? opts->states_max : STATES_DEFAULT;
-	opts->bytes_max = opts->bytes_max ? opts->bytes_max : BYTES_DEFAULT;
+	opts->bytes_max = opts->bytes_max ? opts->bytes_max : REPLAY_BYTES_DEFAULT;
 	opts->failing_max = opts->failing_max ? opts->failing_max : FAILING_DEFAULT;
 	if (!opts->jobs)
 		opts->jobs = processors > 0 ? (uint32_t)processors : 1;

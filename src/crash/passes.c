@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "crash/explorer.h"
+#include "crash/unnamed.h"
 
 #define RANDOM_LEAST 8
 #define RANDOM_MOST  256
@@ -72,9 +73,12 @@ static int tell_replay_error(struct explorer *explorer, int err)
 {
 	if (err == -EFBIG)
 		return explorer_fail(explorer, err,
-				     "the program's files take more than %llu MiB of memory; "
-				     "give more (--memory), or leave files out (--ignore)",
-				     (unsigned long long)(explorer->opts.bytes_max >> 20));
+				     "the program's files take more than %llu MiB of memory, "
+				     "and %s has no room for the rest; give more memory "
+				     "(--memory), let TMPDIR name a larger disk, or leave files "
+				     "out (--ignore)",
+				     (unsigned long long)(explorer->opts.bytes_max >> 20),
+				     crash_unnamed_dir());
 	if (err == -EILSEQ)
 		return explorer_fail(explorer, err,
 				     "%s is not the directory that the trace was recorded from, or "
@@ -113,8 +117,15 @@ int explore_count(struct explorer *explorer)
 			return 0;
 	}
 	if (explorer->maker.replay->pressed)
-		explorer_note(explorer, "memory was short: some unsynced writes were taken to be "
-					"durable early, so states without them were not tried");
+		explorer_note(explorer, "the program left very much unsynced: the oldest of it was "
+					"taken to be durable early, so states without it were not "
+					"tried");
+	if (explorer->maker.replay->squeezed)
+		explorer_note(explorer,
+			      "memory and %s were short: some unsynced writes were taken "
+			      "to be durable early, so states without them were not "
+			      "tried",
+			      crash_unnamed_dir());
 	return 0;
 }
 

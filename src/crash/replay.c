@@ -267,6 +267,11 @@ static bool is_zero(const unsigned char *bytes)
 	return bytes[0] == 0 && memcmp(bytes, bytes + 1, MODEL_PAGE_BYTES - 1) == 0;
 }
 
+static bool has_room(struct replay *replay)
+{
+	return replay->volume->pages.free || spill_has_room(&replay->spill);
+}
+
 static int load_base(struct replay *replay, const struct crash_file *file)
 {
 	uint64_t pages = (file->base_size + MODEL_PAGE_BYTES - 1) / MODEL_PAGE_BYTES;
@@ -277,7 +282,7 @@ static int load_base(struct replay *replay, const struct crash_file *file)
 	for (uint64_t idx = 0; !err && file->loaded && idx < pages; idx++) {
 		if (!replay_is_loaded(file, idx))
 			continue;
-		if (replay->volume->pages.nr * MODEL_PAGE_BYTES > replay->opts.bytes_max)
+		if (!has_room(replay))
 			return -EFBIG;
 		err = replay_base_read(replay, file, idx * MODEL_PAGE_BYTES, bytes, sizeof(bytes));
 		if (!err && !is_zero(bytes))
@@ -374,22 +379,21 @@ static int play_rename(struct replay *replay, const struct crash_op *op)
 			    strlen(op->name2), op->flags & CRASH_EXCHANGE);
 }
 
-/* What memory holds stays within its bound, or the oldest ops go to the disk. */
+/* What is held stays within its bounds, or the oldest ops go to the disk. */
 static int press(struct replay *replay)
 {
 	struct model_volume *volume = replay->volume;
+	bool many = volume->pending >= PENDING_MAX / 2, room = has_room(replay);
 	int err;
 
-	if (volume->pending < PENDING_MAX / 2 &&
-	    (volume->pages.nr * MODEL_PAGE_BYTES < replay->opts.bytes_max || volume->pages.free))
+	if (!many && room)
 		return 0;
-	replay->pressed++;
+	replay->pressed += many;
+	replay->squeezed += !room;
 	err = model_write_back(volume, volume->pending / 2);
 	if (err)
 		return err;
-	if (volume->pages.free || volume->pages.nr * MODEL_PAGE_BYTES < replay->opts.bytes_max)
-		return 0;
-	return -EFBIG;
+	return has_room(replay) ? 0 : -EFBIG;
 }
 
 static int write_bytes(struct replay *replay, struct model_inode *inode, uint64_t off,
@@ -621,6 +625,7 @@ static void forget_volume(struct replay *replay)
 	}
 	model_volume_destroy(replay->volume);
 	replay->volume = NULL;
+	spill_reset(&replay->spill);
 }
 
 int replay_rewind(struct replay *replay, uint64_t dropped)
@@ -640,6 +645,8 @@ int replay_rewind(struct replay *replay, uint64_t dropped)
 	err = model_volume_create(&opts, &replay->volume);
 	if (err)
 		return err;
+	replay->volume->pages.place = spill_page;
+	replay->volume->pages.ctx = &replay->spill;
 	root->inode = model_inode_hold(replay->volume->root);
 	root->inode->owner = root;
 	return 0;
@@ -654,6 +661,7 @@ int replay_create(const struct replay_opts *opts, struct replay **ret_replay)
 	if (!replay)
 		return -ENOMEM;
 	replay->opts = *opts;
+	spill_init(&replay->spill, opts->bytes_max);
 	replay->base_fd = open(opts->base_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	err = replay->base_fd < 0 ? -errno : make_table(replay);
 	root = err ? NULL : make_file(replay, CRASH_ROOT, S_IFDIR | 0755);
@@ -679,6 +687,7 @@ void replay_destroy(struct replay *replay)
 	if (!replay)
 		return;
 	forget_volume(replay);
+	spill_fini(&replay->spill);
 	while (replay->files) {
 		struct crash_file *file = replay->files;
 

@@ -6,8 +6,9 @@
  *
  * Memory: of the directory as it was, only those pages of files are loaded that some op of
  * the trace changes; files that no op is about are not in the volume at all ("still"): they
- * are the same in every state. Pages of all versions together are bounded; at the bound the
- * oldest unsynced ops reach the disk, as they may at any time, and then it is -EFBIG.
+ * are the same in every state. Pages of all versions together are bounded; beyond the bound
+ * they lie in a file (spill.h). Where its disk is full the oldest unsynced ops reach the
+ * volume's disk, as they may at any time, and then it is -EFBIG.
  */
 #ifndef SLUICE_CRASH_REPLAY_H
 #define SLUICE_CRASH_REPLAY_H
@@ -16,8 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crash/spill.h"
 #include "crash/trace.h"
 #include "model/volume.h"
+
+#define REPLAY_BYTES_DEFAULT (UINT64_C(1) << 30)
 
 /* An inode of the trace. */
 struct crash_file {
@@ -51,8 +55,8 @@ struct replay_opts {
 	const struct crash_trace *trace;
 	const char *base_dir;
 	const struct model_profile *profile;
-	uint64_t bytes_max;
-	uint64_t dropped; /* seq of a sync that makes nothing durable; 0: none */
+	uint64_t bytes_max; /* of pages in memory */
+	uint64_t dropped;   /* seq of a sync that makes nothing durable; 0: none */
 };
 
 struct replay {
@@ -62,9 +66,11 @@ struct replay {
 	uint64_t table_mask;
 	struct crash_file *files, **files_end;
 	struct model_volume *volume;
-	uint64_t at;	  /* seq of the last op played */
-	uint64_t *seqs;	  /* of the volume, after each op of the trace; [0]: before all */
-	uint64_t pressed; /* how often the bound on memory made ops durable early */
+	uint64_t at;	/* seq of the last op played */
+	uint64_t *seqs; /* of the volume, after each op of the trace; [0]: before all */
+	struct spill spill;
+	uint64_t pressed;  /* how often ops were made durable early: too many were pending */
+	uint64_t squeezed; /* ... or there was no room for their content */
 };
 
 int replay_create(const struct replay_opts *opts, struct replay **ret_replay);

@@ -19,6 +19,7 @@
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "crash/trace_image.h"
+#include "crash/unnamed.h"
 
 #define OPS_FIRST    1024
 #define CHUNK_BYTES  65536
@@ -160,30 +161,12 @@ static int write_header(struct crash_trace *trace)
 	return write_all(trace->fd, &iov, 1, 0);
 }
 
-static int open_unnamed(void)
-{
-	const char *dir = getenv("TMPDIR");
-	char path[4096];
-	int fd;
-
-	dir = dir && *dir ? dir : "/tmp";
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0 || strlen(dir) > sizeof(path) - 32)
-		return fd >= 0 ? fd : -errno;
-	strcat(strcpy(path, dir), "/sluice-trace-XXXXXX");
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	unlink(path);
-	return fd;
-}
-
 static int open_new(const char *path)
 {
 	int fd;
 
 	if (!path)
-		return open_unnamed();
+		return crash_unnamed_open();
 	fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
 }

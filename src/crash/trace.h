@@ -97,7 +97,7 @@ struct crash_trace_opts {
 
 struct crash_trace;
 
-/* A new, empty trace. path NULL: a file without a name in $TMPDIR or /tmp. -errno of
+/* A new, empty trace. path NULL: a file without a name in $TMPDIR or /var/tmp. -errno of
  * the file, -EINVAL for an odd sector, -EEXIST. */
 int crash_trace_create(const char *path, const struct crash_trace_opts *opts,
 		       struct crash_trace **ret_trace);

@@ -56,12 +56,14 @@ static uint64_t hash_bytes(const unsigned char *bytes)
 }
 
 /* Of a version that others share too: kept with it, one more so that zeros are known. */
-static uint64_t hash_page(struct model_page *page)
+static uint64_t hash_page(const struct view *view, struct model_page *page)
 {
 	if (!page)
 		return HASH_ZERO;
-	if (!page->hash)
+	if (!page->hash) {
 		page->hash = hash_bytes(page->bytes) + 1;
+		spill_touch(&view->replay->spill, MODEL_PAGE_BYTES);
+	}
 	return page->hash - 1;
 }
 
@@ -208,7 +210,7 @@ static uint64_t hash_rest(const struct view *view, const struct model_inode *ino
 		while (page < end && page->idx < idx)
 			page++;
 		if (inode->disk.page[idx] && !(page < end && page->idx == idx))
-			rest += part(hash_page(inode->disk.page[idx]), idx);
+			rest += part(hash_page(view, inode->disk.page[idx]), idx);
 	}
 	return rest;
 }
@@ -402,7 +404,7 @@ static void know_hash(struct view *view, struct view_page *page, uint64_t size)
 		return;
 	page->signature = signature;
 	if (one_version(view, page, size, &version)) {
-		page->hash = hash_page(version);
+		page->hash = hash_page(view, version);
 		return;
 	}
 	put_together(view, page, size, view->bytes);
@@ -462,7 +464,7 @@ uint64_t view_page_hash(struct view *view, struct model_inode *inode, uint64_t s
 		return page->hash;
 	}
 	return replay_is_base(file, idx) ? HASH_BASE :
-					   hash_page(model_content_page(&inode->disk, idx));
+					   hash_page(view, model_content_page(&inode->disk, idx));
 }
 
 const unsigned char *view_page(struct view *view, struct model_inode *inode, uint64_t size,
@@ -473,6 +475,7 @@ const unsigned char *view_page(struct view *view, struct model_inode *inode, uin
 
 	if (view_page_hash(view, inode, size, idx) <= HASH_BASE)
 		return NULL;
+	spill_touch(&view->replay->spill, MODEL_PAGE_BYTES);
 	if (!page)
 		return model_content_page(&inode->disk, idx)->bytes;
 	if (one_version(view, page, size, &version))

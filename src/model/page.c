@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /* page.c - versions of pages: made, copied, merged sector by sector. */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/page.h"
 
+static struct model_page *make_page(struct model_pages *pages)
+{
+	unsigned char *bytes = pages->place ? pages->place(pages->ctx) : NULL;
+	struct model_page *page = malloc(sizeof(*page) + (bytes ? 0 : MODEL_PAGE_BYTES));
+
+	if (!page)
+		return NULL;
+	page->bytes = bytes ? bytes : (unsigned char *)(page + 1);
+	pages->nr++;
+	return page;
+}
+
 struct model_page *model_page_blank(struct model_pages *pages)
 {
 	struct model_page *page = pages->free;
-	bool was_free = page != NULL;
 
-	if (was_free)
+	if (page)
 		pages->free = page->next;
 	else
-		page = malloc(sizeof(*page));
+		page = make_page(pages);
 	if (!page)
 		return NULL;
-	pages->nr += !was_free;
 	page->holders = 1;
 	page->hash = 0;
 	return page;
@@ -29,7 +38,7 @@ struct model_page *model_page_zero(struct model_pages *pages)
 	struct model_page *page = model_page_blank(pages);
 
 	if (page)
-		memset(page->bytes, 0, sizeof(page->bytes));
+		memset(page->bytes, 0, MODEL_PAGE_BYTES);
 	return page;
 }
 
@@ -38,7 +47,7 @@ struct model_page *model_page_copy(struct model_pages *pages, const struct model
 	struct model_page *copy = model_page_blank(pages);
 
 	if (copy)
-		memcpy(copy->bytes, page->bytes, sizeof(copy->bytes));
+		memcpy(copy->bytes, page->bytes, MODEL_PAGE_BYTES);
 	return copy;
 }
 

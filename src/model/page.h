@@ -19,13 +19,17 @@ struct model_page {
 	uint32_t holders;
 	uint64_t hash;		 /* of the bytes, the caller's; 0 again when they change */
 	struct model_page *next; /* while free */
-	unsigned char bytes[MODEL_PAGE_BYTES];
+	unsigned char *bytes;
 };
 
 /* A stock of pages that are not used now. */
 struct model_pages {
 	struct model_page *free;
 	uint64_t nr; /* of all pages, used and free */
+	/* Where the bytes of a new page shall be, until the stock ends; NULL, or it returns NULL:
+	 * in memory with the page. */
+	void *(*place)(void *ctx);
+	void *ctx;
 };
 
 /* A page of zeros, or a copy of another; held once. NULL without memory. */

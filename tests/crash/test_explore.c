@@ -348,20 +348,60 @@ static void a_directory_that_has_changed_is_noticed(void **state)
 	scene_end(&scene);
 }
 
-static void content_beyond_the_bound_is_refused(void **state)
+static void write_four_megabytes(void)
 {
-	const struct crash_explore_opts opts = { .check_so = scene_checker("fine"),
-						 .jobs = 1,
-						 .bytes_max = 100 * 4096 };
-
-	(void)state;
 	scene_begin(&scene);
 	story_create(&scene.story, "f");
 	for (unsigned i = 0; i < 4; i++)
 		story_fill(&scene.story, "f", (uint64_t)i << 20, 'n', 1 << 20);
+}
+
+static void content_beyond_the_bound_is_on_disk(void **state)
+{
+	struct crash_explore_opts opts = {
+		.check_so = scene_checker("fine"),
+		.jobs = 1,
+		.states_max = 50,
+	};
+	uint64_t states;
+
+	(void)state;
+	write_four_megabytes();
 	scene_explore(&scene, &opts);
+	assert_int_equal(scene.err, 0);
+	states = scene.result.states;
+	crash_result_release(&scene.result);
+	opts.bytes_max = 100 * 4096;
+	scene_explore(&scene, &opts);
+	assert_int_equal(scene.err, 0);
+	assert_int_equal(scene.result.states, states);
+	scene_end(&scene);
+}
+
+static void content_beyond_the_bound_is_refused_without_a_disk(void **state)
+{
+	char scratch[4096];
+	const struct crash_explore_opts opts = { .check_so = scene_checker("fine"),
+						 .jobs = 1,
+						 .scratch = scratch,
+						 .bytes_max = 100 * 4096 };
+	const char *was = getenv("TMPDIR");
+	char *kept = was ? strdup(was) : NULL;
+
+	(void)state;
+	strcpy(scratch, scene_path("scratch"));
+	assert_int_equal(mkdir(scratch, 0755), 0);
+	write_four_megabytes();
+	setenv("TMPDIR", "/nonexistent", 1);
+	scene_explore(&scene, &opts);
+	if (kept)
+		setenv("TMPDIR", kept, 1);
+	else
+		unsetenv("TMPDIR");
+	free(kept);
 	assert_int_equal(scene.err, -EFBIG);
-	assert_non_null(strstr(scene.result.error, "memory"));
+	assert_non_null(strstr(scene.result.error, "--memory"));
+	assert_non_null(strstr(scene.result.error, "/nonexistent"));
 	scene_end(&scene);
 }
 
@@ -913,7 +953,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_stop_ends_it_and_leaves_nothing),
 	TEST(bad_options_are_refused_with_a_reason),
 	TEST(a_directory_that_has_changed_is_noticed),
-	TEST(content_beyond_the_bound_is_refused),
+	TEST(content_beyond_the_bound_is_on_disk),
+	TEST(content_beyond_the_bound_is_refused_without_a_disk),
 	TEST(every_state_of_every_class_is_legal),
 	TEST(the_classes_reach_every_state_of_a_small_story),
 	TEST(a_kept_state_is_made_again_from_its_id),
