@@ -19,8 +19,8 @@ static const char notes[] =
 	"An acknowledgement is a line that COMMAND prints, or writes to DIR/.sluice/ack, or gives\n"
 	"to sl_crash_ack(). Without any, only consistency is tested.\n\n"
 	"`sluice crash calibrate` compares the profiles with this kernel's file systems.\n\n"
-	"Exit codes here: 0 no failing state, 1 at least one, 2 wrong usage, 3 not permitted\n"
-	"here, 4 an I/O error.";
+	"Exit codes here: 0 no failing state, 1 at least one, 2 wrong usage or nothing tested,\n"
+	"3 not permitted here, 4 an I/O error.";
 
 static const char example[] =
 	"sluice crash --check './check.sh' -- ./my-program\n"

@@ -9,6 +9,19 @@
 #include <unistd.h>
 
 #include "crash/explorer.h"
+#include "crash/record.h"
+
+/* Without a promise there is none to be broken. */
+static void note_silence(struct explorer *explorer)
+{
+	if (!explorer->acks.nr)
+		explorer_note(
+			explorer,
+			"the program acknowledged nothing, so only consistency was tested and "
+			"not whether anything is lost: let it print a line, write one to "
+			"DIR/" CRASH_MAGIC_ACK " or call sl_crash_ack() when something is "
+			"durable");
+}
 
 static int run_phases(struct explorer *explorer)
 {
@@ -17,6 +30,8 @@ static int run_phases(struct explorer *explorer)
 
 	explorer_share_time(explorer, 100 - 30 * mutate - 30 * recover);
 	err = explore_count(explorer);
+	if (!err)
+		note_silence(explorer);
 	if (!err)
 		err = explore_classes(explorer);
 	if (!err && explorer->raw_nr)
@@ -37,11 +52,8 @@ int crash_explore(const struct crash_trace *trace, const char *base_dir,
 	int err = explorer_init(&explorer, trace, base_dir, opts, ret_result);
 
 	if (!err && crash_trace_torn(trace))
-		explorer_note(&explorer, "the trace ends within an op: its recorder was killed");
-	if (!err && !explorer.acks.nr)
-		explorer_note(&explorer,
-			      "the program acknowledged nothing, so only consistency was "
-			      "checked: that what it acknowledged survives was not");
+		explorer_note(&explorer, "the recording ends within an operation, its recorder was "
+					 "killed: what follows is missing");
 	if (!err)
 		err = run_phases(&explorer);
 	if (err)

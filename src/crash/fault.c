@@ -149,6 +149,7 @@ void crash_fault_decide(struct crash_fault *faults, uint32_t nr, const struct cr
 	for (uint32_t i = 0; i < nr; i++) {
 		if (count(&faults[i], at) && !decided && judge(&faults[i], at, &verdict)) {
 			decided = 1;
+			faults[i].struck++;
 			*ret_verdict = verdict;
 		}
 	}

@@ -54,7 +54,8 @@ struct crash_fault {
 	enum crash_fault_kind kind;
 	uint64_t nth;			     /* from 1; 0: every one */
 	char glob[CRASH_FAULT_GLOB_MAX + 1]; /* of the path below the directory; "": all files */
-	uint64_t seen;			     /* private: calls counted so far */
+	uint64_t seen;	 /* calls that matched so far; zero it before the first */
+	uint64_t struck; /* of them those that this fault decided */
 };
 
 /* One call that is about to be done. */

@@ -316,8 +316,12 @@ int fuse_fallocate(struct fuse_server *server, struct fuse_request *req)
 	err = prepare(server, node, takes ? in->length : 0, UINT64_MAX);
 	if (err)
 		return err;
-	if (fallocate(node->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length) < 0)
-		return -errno;
+	if (fallocate(node->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length) < 0) {
+		err = -errno;
+		if (err == -ENOSPC)
+			server->report->limits |= CRASH_LIMIT_BYTES;
+		return err;
+	}
 	if (!(in->mode & FALLOC_FL_KEEP_SIZE) && in->offset + in->length > node->size)
 		node->size = in->offset + in->length;
 	touch(node);
@@ -433,6 +437,8 @@ int fuse_write(struct fuse_server *server, struct fuse_request *req)
 	decide(server, writing.node, &at, &verdict);
 	if (apply_fault(&writing, &verdict))
 		err = put_bytes(&writing);
+	if (err == -ENOSPC)
+		server->report->limits |= CRASH_LIMIT_BYTES;
 	if (err)
 		return err;
 	touch(writing.node);

@@ -64,6 +64,28 @@ void crash_record_note(struct crash_record_report *report, struct crash_trace *t
 	crash_trace_append(trace, &op, line); /* its error stays with the trace */
 }
 
+/* What a limit did to the program, for the reader of the trace. */
+static void note_limits(struct crash_record_report *report, struct crash_trace *trace)
+{
+	static const struct {
+		enum crash_limit limit;
+		const char *says;
+	} limits[] = {
+		{ CRASH_LIMIT_BYTES,
+		  "the copy of the directory was full (see --limit), or the disk that it is on "
+		  "($TMPDIR): the program has seen ENOSPC" },
+		{ CRASH_LIMIT_TRACE, "the trace is full: the program was killed there" },
+		{ CRASH_LIMIT_TIME, "the program did not end in time (see --timeout): what still "
+				    "ran was killed" },
+		{ CRASH_LIMIT_TREE, "the program made too many files: it has seen ENOSPC" },
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		if (report->limits & limits[i].limit)
+			crash_record_note(report, trace, "%s", limits[i].says);
+	}
+}
+
 static bool is_wanted(const struct crash_record_opts *opts, const struct recorder *recorder)
 {
 	if (!opts->recorder)
@@ -90,6 +112,7 @@ int crash_record(const struct crash_record_opts *opts, struct crash_trace *trace
 		err = recorders[i].record(opts, trace, ret_report);
 		if (!cannot_here(err)) {
 			ret_report->recorder = recorders[i].name;
+			note_limits(ret_report, trace);
 			return err;
 		}
 	}

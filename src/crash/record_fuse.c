@@ -319,13 +319,10 @@ static bool trace_ended(struct keeper *keeper)
 	pthread_mutex_lock(&keeper->server.lock);
 	err = keeper->server.error;
 	pthread_mutex_unlock(&keeper->server.lock);
-	if (err == -EFBIG) {
+	if (err == -EFBIG)
 		keeper->report->limits |= CRASH_LIMIT_TRACE;
-		crash_record_note(keeper->report, NULL,
-				  "the trace is full: the program was killed there");
-	} else {
+	else
 		keeper->err = err;
-	}
 	return err != 0;
 }
 
@@ -343,8 +340,6 @@ static bool is_over(struct keeper *keeper)
 		return true;
 	if (keeper->deadline_ns && sl_sys_clock_ns() > keeper->deadline_ns) {
 		keeper->report->limits |= CRASH_LIMIT_TIME;
-		crash_record_note(keeper->report, keeper->server.trace,
-				  "the time is over: what still ran was killed");
 		return true;
 	}
 	return false;
@@ -524,16 +519,6 @@ static void flush_lines(struct keeper *keeper)
 	}
 }
 
-static void say_limits(struct keeper *keeper)
-{
-	if (keeper->report->limits & CRASH_LIMIT_BYTES)
-		crash_record_note(keeper->report, keeper->server.trace,
-				  "the copy was full (or its disk): the program has seen ENOSPC");
-	if (keeper->report->limits & CRASH_LIMIT_TREE)
-		crash_record_note(keeper->report, keeper->server.trace,
-				  "too many files: the program has seen ENOSPC");
-}
-
 static void clear_up(struct keeper *keeper)
 {
 	struct tree *tree = &keeper->server.tree;
@@ -576,7 +561,6 @@ int crash_record_fuse(const struct crash_record_opts *opts, struct crash_trace *
 		keep(keeper);
 		end_serving(keeper);
 		flush_lines(keeper);
-		say_limits(keeper);
 		err = keeper->err;
 	}
 	clear_up(keeper);

@@ -201,9 +201,6 @@ static int record(struct watch *watch)
 	end(watch);
 	tell_last_line(watch, &watch->ack);
 	tell_last_line(watch, &watch->out);
-	if (session->report->limits & CRASH_LIMIT_BYTES)
-		crash_record_note(session->report, session->trace,
-				  "the copy was full: the program has seen ENOSPC");
 	return session->err;
 }
 

@@ -111,6 +111,8 @@ static int64_t write_piece(struct transfer *transfer, char *data, size_t len)
 	n = sl_sys_answer(pwritev2(transfer->fd, &iov, 1, transfer->off, transfer->flags));
 	if (n > 0)
 		tell_write(transfer, offset_of(transfer, (size_t)n), data, (size_t)n);
+	else if (n == -ENOSPC)
+		transfer->call->watch->session->report->limits |= CRASH_LIMIT_BYTES;
 	return n;
 }
 

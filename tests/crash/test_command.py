@@ -41,6 +41,13 @@ def fails(code, report):
     return [] if code == 1 and report["failing"] else [f"exit {code}", str(report)]
 
 
+def untested(code, report, *words):
+    """Nothing fails, but nothing, or not what was asked, was tested: a script sees it, and a note says why."""
+    notes = " ".join(report["notes"])
+    return [f"exit {code}: {report}"] * (code != 2 or report.get("tested") is not False or bool(report["failing"])) + [
+        f"no note says {word}: {notes}" for word in words if word not in notes]
+
+
 def says(answer, code, *words):
     text = answer.stdout + answer.stderr
     return [f"exit {answer.returncode}, not {code}: {text}"] * (answer.returncode != code) + [
@@ -292,8 +299,65 @@ def check_programs(tap, crash):
     code, report = test(crash, config(), "head -c 4M /dev/urandom >big; " + SAVE, "--memory", "1M", "--budget", "20")
     tap.check("one that writes more than may be held in memory is tested like others", is_fine(code, report))
     code, report = test(crash, config(), "exit 0", check="true")
-    tap.check("one that does nothing is said to", [] if code == 0 and any(
-        "did nothing" in note for note in report["notes"]) else [str(report)])
+    tap.check("one that does nothing is said to", untested(code, report, "did nothing"))
+    code, report = test(crash, config(), "echo hi; cat config; sync .; echo x >../elsewhere", check="true")
+    tap.check("one that does its work elsewhere, and says so, too", untested(code, report, "did nothing") + [
+        str(report)] * (report["recording"]["operations"] != 1 or report["recording"]["acks"] != 2))
+
+
+def check_budget(tap, crash):
+    """A run that ended before it tested anything."""
+    data = config()
+    # By the time that the first state could be checked, the budget is over on any machine.
+    code, report = test(crash, data, SAVE, "--budget", "1ns")
+    tap.check("a budget that ends before the first state is no clean answer", untested(code, report, "no state was checked") + [
+        str(report)] * (report.get("distinct") != 0 or report.get("complete") is not False))
+    code, report = test(crash, data, SAVE, "--profile", "ext4", "--classes", "garbage")
+    tap.check("kinds of states that there are none of, too", untested(code, report, "--classes"))
+    answer = crash.run("--dir", data, "--budget", "1ns", "--check", CHECK, "--", "sh", "-c", f"cd {data}; {SAVE}")
+    tap.check("in words it does not say that no state fails", says(answer, 2, "NOT TESTED", "no state was checked") + [
+        answer.stdout] * ("no failing state" in answer.stdout))
+
+
+def check_full_disk(tap, crash):
+    """The disk that the copy is on is full before --limit is."""
+    reason = None if os.geteuid() == 0 and shutil.which("unshare") else "only root can mount a small disk"
+    for recorder in ("fuse", "seccomp"):
+        sentence = f"a disk that is full is said to be, {recorder}"
+        if reason:
+            tap.skip(sentence, reason)
+            continue
+        data, small = config(), area("small")
+        program = f"cd {data}; head -c 24M /dev/zero >big || rm big; {SAVE}"
+        script = f'mount -t tmpfs -o size=8m none {small} && TMPDIR={small} exec "$@"'
+        answer = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", crash.path, "crash", "--json", "--dir", data,
+                                 "--trace", area("trace") + "/t", "--budget", "50", "--recorder", recorder, "--check", CHECK,
+                                 "--", "sh", "-c", program], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+        if "mount" in answer.stderr and not answer.stdout:
+            tap.skip(sentence, "no tmpfs can be mounted here: " + " ".join(answer.stderr.split()))
+            continue
+        report = json.loads(answer.stdout) if answer.stdout else {"notes": []}
+        tap.check(sentence, [f"exit {answer.returncode}: {answer.stderr}{report}"] * (
+            answer.returncode != 0 or not any("was full" in note for note in report["notes"])))
+
+
+def check_faults(tap, crash):
+    """A fault is counted, and one that strikes nowhere is no clean answer."""
+    for spec, program, calls in (("sync:99:EIO", SAVE, 2), ("write:1:EIO:nosuch*", SAVE, 0), ("write:1:short", "printf x >a; sync", 1)):
+        code, report = test(crash, config(), program, "--fault", spec, check="true")
+        told = report.get("faults") == [{"fault": spec, "calls": calls, "struck": 0}]
+        tap.check(f"a fault that strikes nowhere is no clean answer: {spec}", untested(
+            code, report, f"{spec} struck nowhere") + [str(report.get("faults"))] * (not told))
+    data = config()
+    words = ("--dir", data, "--fault", "sync:1:EIO", "--fault", "sync:99:EIO", "--check")
+    answer = crash.run(*words, "true", "--", "sh", "-c", f"cd {data}; {SAVE}")
+    tap.check("nor is one of two", says(answer, 2, "sync:1:EIO struck 1 of 2 calls", "sync:99:EIO struck nowhere", "NOT TESTED"))
+    answer = crash.run(*words, "grep -q =1 config", "--", "sh", "-c", f"cd {data}; {SAVE}")
+    tap.check("a failing state is worse news", says(answer, 1, "NOT CRASH SAFE", "sync:99:EIO struck nowhere"))
+    code, report = test(crash, data, "printf x >a; sync a; sync .", "--fault", "sync:2:EIO", check="true")
+    tap.check("one that strikes is tested, and counted", is_fine(code, report) + [str(report["faults"])] * (
+        report["faults"] != [{"fault": "sync:2:EIO", "calls": 2, "struck": 1}] or not report["tested"]))
 
 
 def check_usage(tap, crash):
@@ -408,6 +472,7 @@ def main():
     check_usage(tap, crash)
     refusal = crash.refusal()
     checks = (check_answers, check_page, check_checker, check_acks, check_mutate, check_again, check_html, check_programs,
+              check_budget, check_full_disk, check_faults,
               check_nobody, check_progress, check_signals)
     for check in checks:
         if refusal:

@@ -2,6 +2,7 @@
 #include "tools/crash/report.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,13 @@ static void warn_lines(struct crash_report *report, const char *lines)
 	}
 }
 
+static bool is_change(const struct crash_op *op)
+{
+	if (op->res < 0 && !(op->flags & CRASH_FAULT))
+		return false;
+	return op->code != CRASH_CLOSE && op->code != CRASH_SYNC && op->code != CRASH_SYNC_ALL;
+}
+
 static void count(struct crash_report *report)
 {
 	uint64_t nr = crash_trace_nr(report->trace);
@@ -39,7 +47,10 @@ static void count(struct crash_report *report)
 	for (uint64_t i = 0; i < nr; i++) {
 		const struct crash_op *op = crash_trace_op(report->trace, i);
 
-		report->nr_ops += op->code != CRASH_BASE && op->code != CRASH_NOTE;
+		if (op->code == CRASH_BASE || op->code == CRASH_NOTE || op->code == CRASH_ACK)
+			continue;
+		report->nr_ops++;
+		report->nr_changes += is_change(op);
 		report->nr_syncs += op->code == CRASH_SYNC || op->code == CRASH_SYNC_ALL ||
 				    op->flags & CRASH_DSYNC;
 	}
@@ -61,26 +72,10 @@ const char *crash_report_status(const struct crash_report *report, char *buf, si
 
 static void warn_of_record(struct crash_report *report)
 {
-	static const struct {
-		enum crash_limit limit;
-		const char *says;
-	} limits[] = {
-		{ CRASH_LIMIT_BYTES,
-		  "the copy of the directory was full (see --limit): the program was "
-		  "told that the disk is" },
-		{ CRASH_LIMIT_TRACE, "the recording was full: the program was killed there" },
-		{ CRASH_LIMIT_TIME,
-		  "the program did not end in time (see --timeout) and was killed" },
-		{ CRASH_LIMIT_TREE,
-		  "the program made too many files: it was told that the disk is full" },
-	};
+	bool ended = report->record->limits & (CRASH_LIMIT_TIME | CRASH_LIMIT_TRACE);
 	char status[64];
 
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		if (report->record->limits & limits[i].limit)
-			warn(report, "%s", limits[i].says);
-	}
-	if (*crash_report_status(report, status, sizeof(status)))
+	if (!ended && *crash_report_status(report, status, sizeof(status)))
 		warn(report, "the program %s; the states of what it did until then are tested",
 		     status);
 	/* Why a better recorder was not used. */
@@ -89,23 +84,84 @@ static void warn_of_record(struct crash_report *report)
 	warn_lines(report, report->record->notes);
 }
 
+/* -- what was not tested ------------------------------------------------------------------- */
+
+static void doubt_fault(struct crash_report *report, uint32_t idx)
+{
+	static const char *const calls[] = {
+		[CRASH_FAULT_READ] = "read",
+		[CRASH_FAULT_WRITE] = "write",
+		[CRASH_FAULT_SYNC] = "sync",
+	};
+	const struct crash_fault *fault = &report->faults[idx];
+	const char *text = report->setting->faults_text.value[idx];
+
+	if (fault->struck)
+		return;
+	report->untested = true;
+	if (fault->seen && (!fault->nth || fault->nth <= fault->seen))
+		warn(report,
+		     "--fault %s struck nowhere: the call was too small for it, or another fault "
+		     "came first",
+		     text);
+	else
+		warn(report,
+		     "--fault %s struck nowhere: the program did %" PRIu64 " %s%s%s%s in %s", text,
+		     fault->seen, calls[fault->call], crash_report_plural(fault->seen),
+		     *fault->glob ? " of " : "", fault->glob, report->setting->dir);
+}
+
+static bool any_fault_struck(const struct crash_report *report)
+{
+	for (uint32_t i = 0; i < report->setting->faults_text.nr; i++) {
+		if (report->faults[i].struck)
+			return true;
+	}
+	return false;
+}
+
+/* Of a run that was asked for something and did not test it nobody shall think that all is well. */
+static void doubt(struct crash_report *report)
+{
+	const struct crash_result *result = report->result;
+
+	if (!report->nr_changes && !any_fault_struck(report)) {
+		report->untested = true;
+		warn(report,
+		     "the program did nothing to the files in %s: is it the right directory (see "
+		     "--dir)?",
+		     report->setting->dir);
+	}
+	if (!result->distinct) {
+		report->untested = true;
+		warn(report, "no state was checked: %s",
+		     result->complete ? "there is none of the kinds that --classes names" :
+					"the budget ended before the first, give more (--budget)");
+	}
+	for (uint32_t i = 0; i < report->setting->faults_text.nr; i++)
+		doubt_fault(report, i);
+}
+
+int crash_report_code(const struct crash_report *report)
+{
+	if (report->result->failed)
+		return CLI_BAD;
+	return report->untested ? CLI_USAGE : CLI_DONE;
+}
+
+const char *crash_report_verdict(const struct crash_report *report)
+{
+	if (report->result->failed)
+		return "NOT CRASH SAFE";
+	return report->untested ? "NOT TESTED, see the notes" : "no failing state";
+}
+
 int crash_report_begin(struct crash_report *report)
 {
 	const struct crash_result *result = report->result;
 
 	count(report);
-	if (crash_trace_torn(report->trace))
-		warn(report,
-		     "the recording ends in the middle of an operation: what follows is missing");
-	if (!report->nr_ops)
-		warn(report,
-		     "the program did nothing in %s: is it the right directory (see --dir)?",
-		     report->setting->dir);
-	else if (!result->acks)
-		warn(report,
-		     "the program acknowledged nothing, so only consistency was tested and not "
-		     "whether anything is lost: let it print a line, write one to "
-		     "DIR/.sluice/ack or call sl_crash_ack() when something is durable");
+	doubt(report);
 	if (report->record)
 		warn_of_record(report);
 	for (size_t i = 0; i < result->notes_nr; i++)

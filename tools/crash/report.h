@@ -15,11 +15,14 @@ struct crash_report {
 	const struct crash_trace *trace;
 	const struct crash_words *words;
 	const struct crash_record_report *record; /* NULL: the recording was read */
+	const struct crash_fault *faults;	  /* as the recording left them */
 	const struct crash_result *result;
 	char *warnings[REPORT_WARNINGS_MAX]; /* a sentence each */
 	uint32_t nr_warnings;
-	uint64_t nr_ops; /* done by the program: base and notes are not */
+	uint64_t nr_ops; /* done by the program: base, notes and acknowledgements are not */
 	uint64_t nr_syncs;
+	uint64_t nr_changes; /* of nr_ops, those that syncs and closes are not */
+	bool untested;	     /* what was asked for was not tested, as a warning says */
 };
 
 /* Counts, and gathers what limits the answer. trace, words, record, result and setting are set. */
@@ -32,6 +35,11 @@ static inline const char *crash_report_plural(uint64_t nr)
 	return nr == 1 ? "" : "s";
 }
 
+/* CLI_BAD: a state fails; CLI_USAGE: none does, but nothing, or less than was asked, was tested. */
+int crash_report_code(const struct crash_report *report);
+/* "NOT CRASH SAFE", "no failing state", or that nothing was tested. */
+const char *crash_report_verdict(const struct crash_report *report);
+
 /* "killed by SIGKILL", "exited with 3"; "" when it went well. */
 const char *crash_report_status(const struct crash_report *report, char *buf, size_t bytes);
 /* Whether a seq is among those a failure lost. */
@@ -43,7 +51,7 @@ const char *crash_report_replay(const struct crash_report *report, const char *i
 const char *crash_report_command(const struct crash_report *report, char *buf, size_t bytes);
 
 void crash_report_text(const struct crash_report *report);
-/* An exit code. */
+/* CLI_DONE or CLI_IO: whether it could be written. */
 int crash_report_json(const struct crash_report *report);
 /* An exit code, after it was said what is wrong. */
 int crash_report_html(const struct crash_report *report, const char *path);

@@ -37,8 +37,11 @@ static void heading(FILE *out, const struct crash_report *report)
 	fputs("<h1>sluice crash</h1>\n<div class=\"dim\"><code>", out);
 	page_text(out, crash_report_command(report, text, sizeof(text)));
 	fputs("</code></div>\n", out);
-	fprintf(out, "<div class=\"verdict %s\">%s</div>\n", result->failed ? "bad" : "good",
-		result->failed ? "Not crash safe" : "No failing state");
+	fprintf(out, "<div class=\"verdict %s\">%s</div>\n",
+		crash_report_code(report) ? "bad" : "good",
+		result->failed	 ? "Not crash safe" :
+		report->untested ? "Not tested, see what limits this answer" :
+				   "No failing state");
 	fprintf(out,
 		"<div>%" PRIu64 " of %" PRIu64 " different states that a power cut could leave, by "
 		"the rules of <b>%s</b>, are not fine%s. The program did %" PRIu64
@@ -48,6 +51,19 @@ static void heading(FILE *out, const struct crash_report *report)
 		crash_report_plural(report->nr_ops), report->nr_syncs,
 		crash_report_plural(report->nr_syncs), result->acks,
 		crash_report_plural(result->acks));
+}
+
+static void faults(FILE *out, const struct crash_report *report)
+{
+	const struct cli_list *given = &report->setting->faults_text;
+
+	for (uint32_t i = 0; i < given->nr; i++) {
+		fputs("<div>The fault <code>", out);
+		page_text(out, given->value[i]);
+		fprintf(out, "</code> struck %" PRIu64 " of %" PRIu64 " call%s.</div>\n",
+			report->faults[i].struck, report->faults[i].seen,
+			crash_report_plural(report->faults[i].seen));
+	}
 }
 
 static void explanation(FILE *out)
@@ -310,6 +326,7 @@ int crash_report_html(const struct crash_report *report, const char *path)
 		return cli_fail_errno(path, errno, NULL);
 	page_begin(out, "sluice crash");
 	heading(out, report);
+	faults(out, report);
 	explanation(out);
 	failures(out, report);
 	syncs(out, report->result);

@@ -65,6 +65,19 @@ static void recording(struct json_writer *json, const struct crash_report *repor
 	json_close_object(json);
 }
 
+static void faults(struct json_writer *json, const struct crash_report *report)
+{
+	json_open_array(json, "faults");
+	for (uint32_t i = 0; i < report->setting->faults_text.nr; i++) {
+		json_open_object(json, NULL);
+		json_string(json, "fault", report->setting->faults_text.value[i]);
+		json_uint(json, "calls", report->faults[i].seen);
+		json_uint(json, "struck", report->faults[i].struck);
+		json_close_object(json);
+	}
+	json_close_array(json);
+}
+
 int crash_report_json(const struct crash_report *report)
 {
 	const struct crash_result *result = report->result;
@@ -75,9 +88,11 @@ int crash_report_json(const struct crash_report *report)
 	json_string(&json, "profile", report->setting->profile);
 	json_string(&json, "dir", report->setting->dir);
 	recording(&json, report);
+	faults(&json, report);
 	json_uint(&json, "states", result->states);
 	json_uint(&json, "distinct", result->distinct);
 	json_uint(&json, "failed", result->failed);
+	json_bool(&json, "tested", !report->untested);
 	json_bool(&json, "complete", result->complete);
 	json_bool(&json, "stopped", result->stopped);
 	json_uint(&json, "recovered", result->recovered);
@@ -95,7 +110,5 @@ int crash_report_json(const struct crash_report *report)
 		json_string(&json, NULL, report->warnings[i]);
 	json_close_array(&json);
 	json_close_object(&json);
-	if (json_end(&json) < 0)
-		return CLI_IO;
-	return result->failed ? CLI_BAD : CLI_DONE;
+	return json_end(&json) < 0 ? CLI_IO : CLI_DONE;
 }

@@ -122,11 +122,10 @@ static void tell_verdict(const struct crash_report *report)
 	if (result->distinct != result->states)
 		snprintf(of, sizeof(of), " (%" PRIu64 " with what is the same)", result->states);
 	printf("%s%s%s: %s, %" PRIu64 " state%s%s in %.1f s, %" PRIu64 " failing",
-	       term_style(stdout, result->failed ? TERM_RED : TERM_GREEN),
-	       result->failed ? "NOT CRASH SAFE" : "no failing state",
-	       term_style(stdout, TERM_PLAIN), report->setting->profile, result->distinct,
-	       crash_report_plural(result->distinct), of, (double)result->elapsed_ns / 1e9,
-	       result->failed);
+	       term_style(stdout, crash_report_code(report) ? TERM_RED : TERM_GREEN),
+	       crash_report_verdict(report), term_style(stdout, TERM_PLAIN),
+	       report->setting->profile, result->distinct, crash_report_plural(result->distinct),
+	       of, (double)result->elapsed_ns / 1e9, result->failed);
 	if (result->failing_nr && result->failing_nr < result->failed)
 		printf(", of %zu kind%s", result->failing_nr,
 		       crash_report_plural(result->failing_nr));
@@ -135,6 +134,19 @@ static void tell_verdict(const struct crash_report *report)
 					  "; the budget ended before the states did");
 	if (result->failed && !report->setting->trace_path)
 		printf("Keep the recording with --trace FILE to make these states again.\n");
+}
+
+/* How often each fault struck. */
+static void tell_faults(const struct crash_report *report)
+{
+	const struct cli_list *faults = &report->setting->faults_text;
+
+	for (uint32_t i = 0; i < faults->nr; i++)
+		printf("  --fault %s struck %" PRIu64 " of %" PRIu64 " call%s\n", faults->value[i],
+		       report->faults[i].struck, report->faults[i].seen,
+		       crash_report_plural(report->faults[i].seen));
+	if (faults->nr)
+		putchar('\n');
 }
 
 void crash_report_text(const struct crash_report *report)
@@ -147,6 +159,7 @@ void crash_report_text(const struct crash_report *report)
 	       crash_report_plural(result->acks),
 	       report->record && report->record->recorder ? ", recorded by " : "",
 	       report->record && report->record->recorder ? report->record->recorder : "");
+	tell_faults(report);
 	for (size_t i = 0; i < result->failing_nr; i++)
 		tell_failure(report, &result->failing[i]);
 	tell_syncs(result);

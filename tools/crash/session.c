@@ -20,6 +20,7 @@ struct session {
 	struct crash_trace *trace;
 	struct crash_words *words;
 	struct crash_record_report record;
+	struct crash_fault faults[CLI_LIST_MAX]; /* with what they counted */
 	struct crash_result result;
 	struct term_progress progress;
 };
@@ -127,7 +128,6 @@ static int record(struct session *s)
 {
 	const struct crash_setting *setting = s->setting;
 	struct crash_trace_opts trace_opts = { .sector = (uint32_t)setting->sector };
-	struct crash_fault faults[CLI_LIST_MAX];
 	struct crash_record_opts opts = {
 		.dir = setting->dir,
 		.argv = setting->argv,
@@ -135,7 +135,7 @@ static int record(struct session *s)
 		.spread = setting->spread,
 		.bytes_max = setting->limit_bytes,
 		.timeout_ns = (int64_t)setting->timeout_ns,
-		.faults = faults,
+		.faults = s->faults,
 		.nr_faults = setting->faults_text.nr,
 		.stdout_plain = strcmp(setting->acks, "path") == 0,
 		.ignore = setting->ignore.value,
@@ -150,7 +150,7 @@ static int record(struct session *s)
 	if (err)
 		return cli_fail_errno(setting->trace_path ? setting->trace_path : "recording", err,
 				      NULL);
-	memcpy(faults, setting->faults, sizeof(faults));
+	memcpy(s->faults, setting->faults, sizeof(s->faults));
 	err = record_apart(setting, &opts, s);
 	if (!err)
 		err = reread(s);
@@ -243,16 +243,18 @@ static int tell(struct session *s)
 		.trace = s->trace,
 		.words = s->words,
 		.record = setting->from ? NULL : &s->record,
+		.faults = s->faults,
 		.result = &s->result,
 	};
-	int code = s->result.failed ? CLI_BAD : CLI_DONE, written = CLI_DONE;
+	int written = CLI_DONE, code;
 
 	crash_report_begin(&report);
+	code = crash_report_code(&report);
 	if (setting->json)
-		code = crash_report_json(&report);
+		written = crash_report_json(&report);
 	else
 		crash_report_text(&report);
-	if (setting->html)
+	if (setting->html && !written)
 		written = crash_report_html(&report, setting->html);
 	crash_report_end(&report);
 	return written ? written : code;
