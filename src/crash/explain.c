@@ -19,6 +19,7 @@
 
 #include "crash/law.h"
 #include "crash/loss.h"
+#include "crash/strikes.h"
 
 #define LOST_MAX	 32
 #define LINE_BYTES	 4600
@@ -242,17 +243,6 @@ static char *say_missing(const struct explorer *explorer, const struct crash_fai
 	return res < 0 ? NULL : all;
 }
 
-static bool any_sync_failed(const struct explorer *explorer, uint64_t point)
-{
-	for (uint64_t i = 0; i < point; i++) {
-		const struct crash_op *op = crash_trace_op(explorer->trace, i);
-
-		if (is_sync_op(op) && op->res < 0 && op->flags & CRASH_FAULT)
-			return true;
-	}
-	return false;
-}
-
 static const char *find_law(const struct explorer *explorer, const struct loss *loss,
 			    const struct crash_failure *failure, bool garbage)
 {
@@ -262,8 +252,7 @@ static const char *find_law(const struct explorer *explorer, const struct loss *
 	if (garbage)
 		return law_of_garbage();
 	if (!failure->lost_nr)
-		return any_sync_failed(explorer, failure->point) ? law_of_failed_sync() :
-								   law_of_prefix();
+		return strikes_law(explorer->trace, failure->point);
 	part = part_of(explorer, loss, failure->lost_ops[0]);
 	law_case.op = part.op;
 	law_case.torn = is_torn(loss, &part);
@@ -404,6 +393,8 @@ static int explain(struct explorer *explorer, struct loss *loss, struct spec *sp
 	}
 	if (!err)
 		err = list_lost(explorer, loss, failure);
+	if (!err)
+		err = strikes_list(explorer, failure);
 	if (err)
 		return err;
 	failure->missing_sync = say_missing(explorer, failure, cause);

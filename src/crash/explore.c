@@ -68,6 +68,9 @@ void crash_failure_release(struct crash_failure *failure)
 		free(failure->lost[i]);
 	free(failure->lost);
 	free(failure->lost_ops);
+	for (size_t i = 0; i < failure->faults_nr; i++)
+		free(failure->faults[i]);
+	free(failure->faults);
 	free(failure->id);
 	free(failure->found_id);
 	free(failure->why_legal);

@@ -103,6 +103,8 @@ struct crash_failure {
 	char **lost;		/* in words, oldest first: "unlink /db-journal (op 57, pid 12)" */
 	uint64_t *lost_ops;	/* their seqs */
 	size_t lost_nr;
+	char **faults; /* injected ones that had struck by then, in words, oldest first */
+	size_t faults_nr;
 	char *why_legal;      /* the rule, and what was measured */
 	char *missing_sync;   /* "fsync of / before the ack of op 58"; NULL: none would help */
 	uint64_t before_op;   /* ... whose seq this is; 0: none */

@@ -24,14 +24,20 @@
  *	                     that was open then is told once (the others' SYNC has res < 0 and no
  *	                     CRASH_FAULT); the next sync says 0.
  *
- * A failed WRITE that has CRASH_FAULT carries the bytes that were asked for.
+ * A failed WRITE that has CRASH_FAULT carries the bytes that were asked for. A read that fails, or
+ * is cut short, is no op: the trace gets a NOTE with CRASH_FAULT, in words, of the first
+ * CRASH_FAULT_NOTES. flags2 of each op with CRASH_FAULT is crash_fault_mark().
  */
 #ifndef SLUICE_CRASH_FAULT_H
 #define SLUICE_CRASH_FAULT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "crash/trace.h"
+
 #define CRASH_FAULT_GLOB_MAX 255
+#define CRASH_FAULT_NOTES    64
 
 enum crash_fault_call {
 	CRASH_FAULT_READ = 1,
@@ -77,6 +83,28 @@ struct crash_fault_verdict {
 	uint8_t bit;		    /* ROT: its mask */
 	uint64_t off;		    /* ASTRAY: where the write goes instead */
 };
+
+/* Which fault an op is the work of, and back; of traces that do not say so both are 0. */
+static inline uint32_t crash_fault_mark(enum crash_fault_call call, enum crash_fault_kind kind)
+{
+	return (uint32_t)call | (uint32_t)kind << 8;
+}
+
+static inline enum crash_fault_call crash_fault_call_of(const struct crash_op *op)
+{
+	return (enum crash_fault_call)(op->flags & CRASH_FAULT ? op->flags2 & 0xff : 0);
+}
+
+static inline enum crash_fault_kind crash_fault_kind_of(const struct crash_op *op)
+{
+	return (enum crash_fault_kind)(op->flags & CRASH_FAULT ? op->flags2 >> 8 & 0xff : 0);
+}
+
+/* A bit that the disk lost: a WRITE in the trace, and no op of the program's. */
+static inline bool crash_fault_is_rot(const struct crash_op *op)
+{
+	return op->code == CRASH_WRITE && crash_fault_call_of(op) == CRASH_FAULT_READ;
+}
 
 /* "write:3:EIO", "sync:1:EIO:*.wal", "read:0:short:db?": call, nth or 0 for
  * every one, kind, and a glob that may be left out. -EINVAL: not that, or a kind that the call

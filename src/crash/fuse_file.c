@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -173,6 +174,7 @@ static int rot_on_disk(struct fuse_server *server, const struct fuse_request *re
 	struct crash_op op = {
 		.code = CRASH_WRITE,
 		.flags = CRASH_FAULT | CRASH_DSYNC,
+		.flags2 = crash_fault_mark(CRASH_FAULT_READ, CRASH_FAULT_ROT),
 		.inode = node->number,
 		.off = off,
 		.len = 1,
@@ -184,6 +186,28 @@ static int rot_on_disk(struct fuse_server *server, const struct fuse_request *re
 	if (!err && pwrite(node->fd, byte, 1, (off_t)off) != 1)
 		err = -EIO;
 	return err ? err : fuse_record(server, req, &op, byte);
+}
+
+/* Of a read that did not go well; it changes nothing, and is no op. */
+static int note_read(struct fuse_server *server, const struct fuse_request *req,
+		     const struct tree_node *node, const struct crash_fault_verdict *verdict)
+{
+	const struct fuse_read_in *in = req->arg;
+	struct crash_op op = { .code = CRASH_NOTE,
+			       .flags = CRASH_FAULT,
+			       .flags2 = crash_fault_mark(CRASH_FAULT_READ, verdict->kind) };
+	char path[TREE_PATH_MAX] = "", line[TREE_PATH_MAX + 160];
+
+	if (server->fault_notes++ >= CRASH_FAULT_NOTES ||
+	    tree_path(&server->tree, node, NULL, path) < 0)
+		return 0;
+	op.data_len = (uint32_t)snprintf(line, sizeof(line), "read %u bytes at %llu of /%s, %s%s",
+					 in->size, (unsigned long long)in->offset, path,
+					 verdict->res ? "which failed: " : "cut short",
+					 verdict->res ? strerror(-verdict->res) : "");
+	if (op.data_len > CRASH_ACK_MAX)
+		op.data_len = CRASH_ACK_MAX;
+	return fuse_record(server, req, &op, line);
 }
 
 static int read_bytes(const struct tree_node *node, uint64_t off, size_t len, char *buf)
@@ -226,6 +250,8 @@ int fuse_read(struct fuse_server *server, struct fuse_request *req)
 	at.len = (uint32_t)n;
 	at.flags = in->flags & O_DIRECT ? CRASH_DIRECT : 0;
 	decide(server, node, &at, &verdict);
+	if (verdict.kind == CRASH_FAULT_NONE)
+		return 0;
 	if (verdict.kind == CRASH_FAULT_SHORT)
 		req->data_len = verdict.len;
 	if (verdict.kind == CRASH_FAULT_ROT) {
@@ -234,7 +260,8 @@ int fuse_read(struct fuse_server *server, struct fuse_request *req)
 		*byte = (char)(*byte ^ verdict.bit);
 		return rot_on_disk(server, req, node, in->offset + verdict.byte, byte);
 	}
-	return verdict.res;
+	n = note_read(server, req, node, &verdict);
+	return n ? n : verdict.res;
 }
 
 int fuse_lseek(struct fuse_server *server, struct fuse_request *req)
@@ -339,7 +366,8 @@ struct writing {
 	uint32_t len;
 	char *data;
 	uint32_t flags;
-	int res; /* what the program is told */
+	int res;	/* what the program is told */
+	uint32_t fault; /* crash_fault_mark(), or 0 */
 };
 
 static uint32_t write_flags(const struct fuse_write_in *in)
@@ -355,6 +383,7 @@ static bool apply_fault(struct writing *writing, const struct crash_fault_verdic
 	if (verdict->kind == CRASH_FAULT_NONE)
 		return true;
 	writing->flags |= CRASH_FAULT;
+	writing->fault = crash_fault_mark(CRASH_FAULT_WRITE, verdict->kind);
 	switch (verdict->kind) {
 	case CRASH_FAULT_SHORT:
 		writing->len = verdict->len;
@@ -404,6 +433,7 @@ static int record_write(struct fuse_server *server, const struct fuse_request *r
 	struct crash_op op = {
 		.code = CRASH_WRITE,
 		.flags = writing->flags,
+		.flags2 = writing->fault,
 		.res = writing->res,
 		.inode = writing->node->number,
 		.off = writing->off,
@@ -478,6 +508,7 @@ static int sync_node(struct fuse_server *server, const struct fuse_request *req,
 		node->sync_errors++;
 		node->sync_error = verdict.res;
 		op.flags |= CRASH_FAULT;
+		op.flags2 = crash_fault_mark(CRASH_FAULT_SYNC, verdict.kind);
 	}
 	if (handle->sync_errors != node->sync_errors) {
 		handle->sync_errors = node->sync_errors;
@@ -524,6 +555,7 @@ int fuse_sync_all(struct fuse_server *server, uint32_t pid)
 	decide(server, NULL, &at, &verdict);
 	op.res = verdict.res;
 	op.flags = verdict.res ? CRASH_FAULT : 0;
+	op.flags2 = verdict.res ? crash_fault_mark(CRASH_FAULT_SYNC, verdict.kind) : 0;
 	err = fuse_record(server, &req, &op, NULL);
 	return err ? err : verdict.res;
 }

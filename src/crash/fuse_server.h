@@ -117,7 +117,8 @@ struct fuse_server {
 	uint32_t uid, gid;
 
 	pthread_mutex_t lock;
-	int error;   /* of the trace */
+	int error; /* of the trace */
+	unsigned fault_notes;
 	bool ending; /* everything is being killed: wait for nobody */
 	bool all_mapped;
 	TAILQ_HEAD(, tree_node) mapped;

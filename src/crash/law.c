@@ -5,6 +5,9 @@
  * Measured: Linux 6.18, an image of what had been flushed when the last call of a scenario
  * returned, then mounted; tests/unit/test_model_profiles.c holds the model to the table.
  */
+#include <errno.h>
+
+#include "crash/fault.h"
 #include "crash/law.h"
 
 const char *law_of_prefix(void)
@@ -20,12 +23,53 @@ const char *law_of_garbage(void)
 	       "seen to show the old size or nothing, ext4 zeros";
 }
 
-const char *law_of_failed_sync(void)
+static const char *of_failed_sync(int res)
 {
-	return "a sync failed: what it was to write is clean in the cache and "
-	       "never reaches the disk, and the next sync says 0; measured on "
-	       "ext4, xfs and btrfs: fsync EIO, fsync again 0, buffered read "
-	       "NEW, disk OLD";
+	if (res == -EIO)
+		return "a sync failed: what it was to write is clean in the cache and "
+		       "never reaches the disk, and the next sync says 0; measured on "
+		       "ext4, xfs and btrfs: fsync EIO, fsync again 0, buffered read "
+		       "NEW, disk OLD";
+	return "a sync failed: what it was to write is clean in the cache and never "
+	       "reaches the disk, and the next sync says 0; measured with EIO on ext4, "
+	       "xfs and btrfs, and taken to be so with this error, which the kernel "
+	       "keeps for the next sync in the same way";
+}
+
+static const char *of_failed_write(const struct crash_op *op)
+{
+	if (op->flags & CRASH_DIRECT)
+		return "a write past the cache failed, and the disk may have any part of it: "
+		       "nothing else needs to be lost";
+	if (op->flags & CRASH_DSYNC)
+		return "a write that was to be durable failed: the cache has the new bytes, "
+		       "the disk the old ones, and a later sync says 0";
+	return "a write failed and changed nothing; the rest is what the program did "
+	       "without it, and nothing of that needs to be lost";
+}
+
+const char *law_of_fault(const struct crash_op *op)
+{
+	if (op->code == CRASH_SYNC || op->code == CRASH_SYNC_ALL)
+		return of_failed_sync(op->res);
+	switch (crash_fault_kind_of(op)) {
+	case CRASH_FAULT_SHORT:
+		return "a call did a part of what was asked for and said so, as read(2) and "
+		       "write(2) may; the rest is what the program made of that, and nothing "
+		       "of it needs to be lost";
+	case CRASH_FAULT_ROT:
+		return "a disk may flip a bit and say that all is well: only a checksum of the "
+		       "program's own finds out; nothing else needs to be lost";
+	case CRASH_FAULT_ASTRAY:
+		return "a disk may write to another place and say that all is well: where it "
+		       "should have written stays old, and only a checksum that knows the place "
+		       "finds out; nothing else needs to be lost";
+	default:
+		if (op->code == CRASH_WRITE)
+			return of_failed_write(op);
+		return "a read failed; the rest is what the program made of that, and nothing of "
+		       "it needs to be lost";
+	}
 }
 
 static const char *of_removal(const struct model_profile *profile)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "crash/explorer.h"
+#include "crash/fault.h"
 #include "crash/unnamed.h"
 
 #define RANDOM_LEAST 8
@@ -25,7 +26,7 @@ enum {
 bool is_sync_op(const struct crash_op *op)
 {
 	return op->code == CRASH_SYNC || op->code == CRASH_SYNC_ALL ||
-	       (op->code == CRASH_WRITE && op->flags & CRASH_DSYNC);
+	       (op->code == CRASH_WRITE && op->flags & CRASH_DSYNC && !crash_fault_is_rot(op));
 }
 
 /* ---- counting ----------------------------------------------------------------------- */
@@ -44,7 +45,7 @@ static void find_points(struct explorer *explorer)
 	for (uint64_t point = explorer->first + 1; point <= explorer->last; point++) {
 		const struct crash_op *op = crash_trace_op(explorer->trace, point - 1);
 
-		if (is_sync_op(op) || op->code == CRASH_ACK)
+		if (is_sync_op(op) || op->code == CRASH_ACK || op->flags & CRASH_FAULT)
 			explorer->interesting[point - 1] = explorer->interesting[point] = 1;
 	}
 	explorer->interesting[explorer->last] = 1;

@@ -55,8 +55,10 @@ static int64_t sync_file(struct call *call, uint32_t flags)
 	}
 	op.inode = target.inode->number;
 	op.res = verdict.res;
-	if (verdict.res)
+	if (verdict.res) {
 		op.flags |= CRASH_FAULT;
+		op.flags2 = crash_fault_mark(CRASH_FAULT_SYNC, verdict.kind);
+	}
 	if (!target.inode->ignored)
 		call_tell(call, &op, NULL);
 	close(target.fd);

@@ -21,8 +21,8 @@ struct transfer {
 	off_t off;  /* or OFF_CURRENT */
 	struct inode *inode;
 	struct stat st;
-	bool fault; /* it is shorter, or fails, on purpose */
-	int res;    /* the error that is told, or 0 */
+	uint32_t fault; /* it is shorter, or fails, on purpose: crash_fault_mark(); or 0 */
+	int res;	/* the error that is told, or 0 */
 };
 
 /* ---- lines ----------------------- */
@@ -87,6 +87,7 @@ static void tell_write(const struct transfer *transfer, uint64_t off, const char
 	struct crash_op op = {
 		.code = CRASH_WRITE,
 		.flags = transfer->fault ? CRASH_FAULT : 0,
+		.flags2 = transfer->fault,
 		.inode = transfer->inode->number,
 		.off = off,
 		.len = len,
@@ -266,26 +267,24 @@ static struct crash_fault_verdict judge(const struct transfer *transfer, uint64_
 
 /* A write that fails: what it leaves on the disk is in fault.h, and the trace says what was asked
  * for. Of a durable one through the cache the cache has it. */
-static int64_t fail_write(struct transfer *transfer, const struct iovec *iov, int res)
+static int64_t fail_write(struct transfer *transfer, const struct iovec *iov,
+			  const struct crash_fault_verdict *verdict)
 {
 	bool direct = transfer->status & O_DIRECT;
 	bool durable = transfer->status & O_DSYNC || transfer->flags & (RWF_DSYNC | RWF_SYNC);
 	size_t len = iov->iov_len < WATCH_BYTES ? iov->iov_len : WATCH_BYTES;
 	uint64_t off = end_of(transfer, 0);
-	char *data;
 	int err;
+	char *data = fetch(transfer->call, (uint64_t)(uintptr_t)iov->iov_base, len, &err);
 
-	if (!direct && !durable)
-		return res;
-	data = fetch(transfer->call, (uint64_t)(uintptr_t)iov->iov_base, len, &err);
 	if (err)
 		return err;
-	if (!direct && pwrite(transfer->fd, data, len, (off_t)off) < 0)
+	if (durable && !direct && pwrite(transfer->fd, data, len, (off_t)off) < 0)
 		return -errno;
-	transfer->fault = true;
-	transfer->res = res;
+	transfer->fault = crash_fault_mark(CRASH_FAULT_WRITE, verdict->kind);
+	transfer->res = verdict->res;
 	tell_write(transfer, off, data, len);
-	return res;
+	return verdict->res;
 }
 
 /* ---- calls ----------------------- */
@@ -313,10 +312,10 @@ static int64_t write_to(struct transfer *transfer, const struct iovec *iov, size
 		len += iov[i].iov_len;
 	verdict = judge(transfer, len);
 	if (verdict.res)
-		return fail_write(transfer, &first, verdict.res);
+		return fail_write(transfer, &first, &verdict);
 	if (verdict.kind != CRASH_FAULT_SHORT)
 		return write_vector(transfer, iov, nr);
-	transfer->fault = true;
+	transfer->fault = crash_fault_mark(CRASH_FAULT_WRITE, verdict.kind);
 	first.iov_len = verdict.len < first.iov_len ? verdict.len : first.iov_len;
 	return write_vector(transfer, &first, 1);
 }

@@ -77,7 +77,7 @@ struct crash_op {
 	uint32_t flags;
 	int32_t res;	 /* 0 or more, or -errno */
 	uint32_t mode;	 /* S_IFMT and permissions */
-	uint32_t flags2; /* ALLOCATE: mode of fallocate(2) */
+	uint32_t flags2; /* ALLOCATE: mode of fallocate(2); with CRASH_FAULT: which, see fault.h */
 	uint32_t pid;	 /* who did it; 0: not known */
 	uint64_t inode;	 /* what it is about; 0 for ACK, NOTE, SYNC_ALL */
 	uint64_t dir;	 /* where name is */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crash/fault.h"
 #include "crash/names.h"
 #include "crash/words.h"
 
@@ -164,8 +165,32 @@ static void line_of(const struct crash_words *words, const struct crash_op *op, 
 	}
 }
 
+/* What did not go well of it, and whether that was injected. */
+static void say_outcome(const struct crash_op *op, char *buf, size_t bytes)
+{
+	size_t at = strlen(buf);
+
+	if (op->res < 0)
+		snprintf(buf + at, bytes - at, ", which failed: %s", strerror(-op->res));
+	else if (crash_fault_kind_of(op) == CRASH_FAULT_SHORT && op->code == CRASH_WRITE)
+		snprintf(buf + at, bytes - at, ", cut short");
+	else if (crash_fault_kind_of(op) == CRASH_FAULT_ROT && !crash_fault_is_rot(op))
+		snprintf(buf + at, bytes - at, ", with a bit flipped");
+	else if (crash_fault_kind_of(op) == CRASH_FAULT_ASTRAY)
+		snprintf(buf + at, bytes - at, ", meant for another place");
+	at = strlen(buf);
+	if (op->flags & CRASH_FAULT)
+		snprintf(buf + at, bytes - at, " (--fault)");
+}
+
 static void say_write(const struct crash_op *op, const char *path, char *buf, size_t bytes)
 {
+	if (crash_fault_is_rot(op)) {
+		snprintf(buf, bytes,
+			 "the disk flips a bit of byte %" PRIu64 " of %s, as it is read", op->off,
+			 path);
+		return;
+	}
 	snprintf(buf, bytes, "%swrite %" PRIu64 " bytes at %" PRIu64 " of %s%s",
 		 op->flags & CRASH_MAPPED ? "mapped " : "", op->len, op->off, path,
 		 op->flags & CRASH_DSYNC ? " with O_DSYNC" : "");
@@ -219,12 +244,17 @@ const char *crash_words_deed(const struct crash_words *words, uint64_t seq, char
 		break;
 	case CRASH_ACK:
 	case CRASH_NOTE:
+		if (op->flags & CRASH_FAULT) {
+			line_of(words, op, buf, bytes);
+			break;
+		}
 		line_of(words, op, line, sizeof(line));
 		snprintf(buf, bytes, "%s \"%s\"", crash_code_name(op->code), line);
 		break;
 	default:
 		snprintf(buf, bytes, "%s %s", crash_code_name(op->code), path);
 	}
+	say_outcome(op, buf, bytes);
 	return buf;
 }
 

@@ -124,6 +124,8 @@ def check_page(tap, crash):
     tap.check("the JSON has the members of its page, and no others", sorted(set(report) ^ top))
     tap.check("so has its recording", sorted(set(report.get("recording", {})) ^ (page["`recording`"] - {"from"})))
     tap.check("so has a failing state", sorted(set(report["failing"][0]) ^ page["`failing[]`"]) if code == 1 else [str(report)])
+    _, faulty = test(crash, config(), SAVE, "--fault", "sync:1:EIO")
+    tap.check("so has a fault", sorted(set((faulty.get("faults") or [{}])[0]) ^ page["`faults[]`"]))
     tap.check("so has a sync", sorted(set(report["syncs"][0]) ^ page["`syncs[]`"]) if report["syncs"] else [str(report)])
 
 
@@ -358,6 +360,61 @@ def check_faults(tap, crash):
     code, report = test(crash, data, "printf x >a; sync a; sync .", "--fault", "sync:2:EIO", check="true")
     tap.check("one that strikes is tested, and counted", is_fine(code, report) + [str(report["faults"])] * (
         report["faults"] != [{"fault": "sync:2:EIO", "calls": 2, "struck": 1}] or not report["tested"]))
+    check_told_faults(tap, crash)
+
+
+# Reads config, replaces what is in it, syncs, asks for it again, and promises whatever became of all that.
+STUBBORN = """
+import os
+def stubborn(call, *words):
+    try:
+        return call(*words)
+    except OSError:
+        return b""
+fd = os.open("config", os.O_RDWR | FLAGS)
+stubborn(os.pread, fd, 100, 0)
+stubborn(os.pwrite, fd, b"version=2\\n", 0)
+stubborn(os.fsync, fd)
+if len(stubborn(os.pread, fd, 100, 0)) != 10:
+    os.pwrite(fd, b"version=9\\n", 0)
+print("saved", flush=True)
+"""
+
+
+def check_told_faults(tap, crash):
+    """A failing state names the fault that led to it, and says why that may be; it is not told as a power cut alone."""
+    failed = "write 10 bytes at 0 of /config, which failed: {} \\(--fault\\)"
+    for recorder, spec, flags, words, why in (
+            ("fuse", "write:1:EIO", "0", failed.format("Input/output error"), "a write failed and changed nothing"),
+            ("seccomp", "write:1:EIO", "0", failed.format("Input/output error"), "a write failed and changed nothing"),
+            ("fuse", "write:1:ENOSPC", "0", failed.format("No space left on device"), "a write failed and changed nothing"),
+            ("fuse", "write:1:EIO", "os.O_DSYNC", "with O_DSYNC, which failed", "the cache has the new bytes"),
+            ("fuse", "write:1:rot", "0", "write 10 bytes at 0 of /config, with a bit flipped", "flip a bit"),
+            ("fuse", "write:1:astray", "0", "write 10 bytes at 10 of /config, meant for another place", "to another place"),
+            ("fuse", "write:1:short", "0", "write 5 bytes at 0 of /config, cut short", "a part of what was asked for"),
+            ("fuse", "read:2:rot:config", "0", "the disk flips a bit of byte 5 of /config", "flip a bit"),
+            ("fuse", "read:2:EIO:config", "0", "read [0-9]+ bytes at 0 of /config, which failed: Input", "a read failed"),
+            ("fuse", "read:2:short:config", "0", "read [0-9]+ bytes at 0 of /config, cut short", "a part of what was asked for"),
+            ("fuse", "sync:1:EIO", "0", "fsync of /config, which failed: Input", "measured on ext4, xfs and btrfs: fsync EIO"),
+            ("fuse", "sync:0:ENOSPC", "0", "fsync of /config, which failed: No space", "taken to be so with this error")):
+        data = config()
+        check = 'case $(cat) in *saved*) [ "$(cat config)" = version=2 ];; esac'
+        program = STUBBORN.replace("FLAGS", flags)
+        code, report = crash.json("--dir", data, "--recorder", recorder, "--fault", spec, "--check", check, "--", sys.executable,
+                                  "-c", f"import os; os.chdir({data!r})\n{program}")
+        sentence = f"a failing state names its fault, {recorder}, {spec}" + ", durable" * (flags != "0")
+        if code == 3 and recorder == "seccomp":
+            tap.skip(sentence, report["error"])
+            continue
+        alone = [failure for failure in report["failing"] if not failure["lost"]]
+        problems = fails(code, report) + [f"struck {fault}" for fault in report["faults"] if fault["struck"] != 1]
+        for failure in alone or [{"faults": [], "why_legal": "no state fails by the fault alone"}]:
+            text = " ".join(failure["faults"])
+            problems += [] if re.search(words, text) and why in failure["why_legal"] else [f"{text}: {failure['why_legal']}"]
+            problems += [failure["why_legal"]] * ("killed" in failure["why_legal"])
+        syncs = report.get("recording", {}).get("syncs")
+        problems += [f"{syncs} syncs"] * (syncs != 1 + (flags != "0"))
+        tap.check(sentence, problems)
 
 
 def check_usage(tap, crash):

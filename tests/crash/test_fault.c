@@ -198,6 +198,8 @@ static void faulty_reads_reach_the_program_one_by_one(void **state)
 {
 	struct crash_fault faults[] = { parse("read:1:EIO:f"), parse("read:2:short:f"),
 					parse("read:3:rot:f"), parse("read:5:ENODATA:f") };
+	static const enum crash_fault_kind noted[] = { CRASH_FAULT_EIO, CRASH_FAULT_SHORT,
+						       CRASH_FAULT_ENODATA };
 	struct recording recording;
 	const struct crash_op *op;
 
@@ -205,9 +207,17 @@ static void faulty_reads_reach_the_program_one_by_one(void **state)
 	record_with(&recording, "faulty-reads", faults, 4);
 	op = recording_find(&recording, CRASH_WRITE, 1);
 	assert_int_equal(op->flags & CRASH_FAULT, CRASH_FAULT);
+	assert_true(crash_fault_is_rot(op)); /* the disk's doing: neither a write nor a sync */
 	assert_int_equal(op->off, PAGE / 2);
 	assert_int_equal(op->len, 1);
 	assert_int_equal(byte_of(&recording, op, 0), 'n' ^ 1);
+	for (size_t i = 0; i < sizeof(noted) / sizeof(noted[0]); i++) {
+		op = recording_find(&recording, CRASH_NOTE, i);
+		assert_non_null(op);
+		assert_int_equal(op->flags, CRASH_FAULT);
+		assert_int_equal(crash_fault_call_of(op), CRASH_FAULT_READ);
+		assert_int_equal(crash_fault_kind_of(op), noted[i]);
+	}
 	recording_end(&recording);
 }
 

@@ -57,6 +57,8 @@ def check_program(tap, crash, library, program):
             elif variant == "bad" and profile in program.flagged:
                 sentence = "its bug is found"
                 problems += [] if code == 1 and report["failing"] else [str(report)]
+                if program.fault and not any("(--fault)" in text for failure in report["failing"] for text in failure["faults"]):
+                    problems.append(f"no failing state names the fault: {report['failing']}")
             else:
                 sentence = "nothing is wrong with it" if variant == "fixed" else "the profile does not have its bug"
                 problems += [str(failure) for failure in report["failing"]] + ([] if code == 0 else [f"exit {code}"])

@@ -47,7 +47,9 @@ static void count(struct crash_report *report)
 	for (uint64_t i = 0; i < nr; i++) {
 		const struct crash_op *op = crash_trace_op(report->trace, i);
 
-		if (op->code == CRASH_BASE || op->code == CRASH_NOTE || op->code == CRASH_ACK)
+		report->nr_strikes += !!(op->flags & CRASH_FAULT);
+		if (op->code == CRASH_BASE || op->code == CRASH_NOTE || op->code == CRASH_ACK ||
+		    crash_fault_is_rot(op))
 			continue;
 		report->nr_ops++;
 		report->nr_changes += is_change(op);
@@ -111,21 +113,12 @@ static void doubt_fault(struct crash_report *report, uint32_t idx)
 		     *fault->glob ? " of " : "", fault->glob, report->setting->dir);
 }
 
-static bool any_fault_struck(const struct crash_report *report)
-{
-	for (uint32_t i = 0; i < report->setting->faults_text.nr; i++) {
-		if (report->faults[i].struck)
-			return true;
-	}
-	return false;
-}
-
 /* Of a run that was asked for something and did not test it nobody shall think that all is well. */
 static void doubt(struct crash_report *report)
 {
 	const struct crash_result *result = report->result;
 
-	if (!report->nr_changes && !any_fault_struck(report)) {
+	if (!report->nr_changes && !report->nr_strikes) {
 		report->untested = true;
 		warn(report,
 		     "the program did nothing to the files in %s: is it the right directory (see "

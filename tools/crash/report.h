@@ -22,6 +22,7 @@ struct crash_report {
 	uint64_t nr_ops; /* done by the program: base, notes and acknowledgements are not */
 	uint64_t nr_syncs;
 	uint64_t nr_changes; /* of nr_ops, those that syncs and closes are not */
+	uint64_t nr_strikes; /* of faults, that the recording tells */
 	bool untested;	     /* what was asked for was not tested, as a warning says */
 };
 

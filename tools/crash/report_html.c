@@ -96,7 +96,9 @@ static void notes(FILE *out, const struct crash_report *report)
 static void lost(FILE *out, const struct crash_failure *failure)
 {
 	term_begin(out, "lost");
-	if (!failure->lost_nr)
+	if (!failure->lost_nr && failure->faults_nr)
+		fputs("nothing, but for what the fault did", out);
+	else if (!failure->lost_nr)
 		fputs("nothing: everything done until then is there, as after <code>kill -9</code>",
 		      out);
 	else
@@ -125,6 +127,8 @@ static void one_failure(FILE *out, const struct crash_report *report, size_t idx
 	if (failure->point)
 		crash_words_of(report->words, failure->point, text, sizeof(text));
 	term(out, failure->point ? "power cut after" : "power cut", text);
+	for (size_t i = 0; i < failure->faults_nr; i++)
+		term(out, i ? "" : "fault", failure->faults[i]);
 	lost(out, failure);
 	term(out, "why it may be", failure->why_legal);
 	term(out, "missing sync", failure->missing_sync);
@@ -260,8 +264,6 @@ static void one_op(FILE *out, const struct crash_report *report, const struct cr
 		"<li id=\"op%" PRIu64 "\" class=\"%s%s\"><span class=\"dim\">%" PRIu64 "</span> ",
 		op->seq, kind(op), marks & MARK_LOST ? " lost" : "", op->seq);
 	page_text(out, crash_words_deed(report->words, op->seq, text, sizeof(text)));
-	if (op->res < 0)
-		fprintf(out, " <b>failed: %s</b>", strerror(-op->res));
 	if (marks & MARK_LOST)
 		lost_in(out, report->result, op->seq);
 	fputs("</li>\n", out);
@@ -286,7 +288,8 @@ static void operations(FILE *out, const struct crash_report *report, const unsig
 	for (uint64_t seq = 1; seq <= nr; seq++) {
 		const struct crash_op *op = crash_trace_op(report->trace, seq - 1);
 
-		if (op->code == CRASH_BASE || op->code == CRASH_NOTE)
+		if (op->code == CRASH_BASE ||
+		    (op->code == CRASH_NOTE && !(op->flags & CRASH_FAULT)))
 			continue;
 		if (!(marks[seq] & MARK_SHOWN)) {
 			hidden++;

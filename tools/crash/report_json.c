@@ -20,6 +20,10 @@ static void failure(struct json_writer *json, const struct crash_report *report,
 	for (size_t i = 0; i < f->lost_nr; i++)
 		json_uint(json, NULL, f->lost_ops[i]);
 	json_close_array(json);
+	json_open_array(json, "faults");
+	for (size_t i = 0; i < f->faults_nr; i++)
+		json_string(json, NULL, f->faults[i]);
+	json_close_array(json);
 	json_string(json, "why_legal", f->why_legal);
 	json_string(json, "missing_sync", f->missing_sync);
 	json_string(json, "checker_output", f->checker_output);

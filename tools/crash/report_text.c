@@ -69,8 +69,13 @@ static void tell_failure(const struct crash_report *report, const struct crash_f
 		       crash_report_plural(failure->states - 1));
 	putchar('\n');
 	tell_cut(report, failure);
+	for (size_t i = 0; i < failure->faults_nr; i++)
+		beside(i ? "" : "fault", failure->faults[i]);
 	if (!failure->lost_nr)
-		beside("lost", "nothing: everything done until then is there, as after kill -9");
+		beside("lost",
+		       failure->faults_nr ?
+			       "nothing, but for what the fault did" :
+			       "nothing: everything done until then is there, as after kill -9");
 	for (size_t i = 0; i < failure->lost_nr; i++)
 		beside(i ? "" : "lost", failure->lost[i]);
 	if (failure->why_legal)
