@@ -52,6 +52,13 @@ static int check_tls(const struct serve_config *config)
 	return CLI_DONE;
 }
 
+static int check_confinement(const struct serve_config *config)
+{
+	if (config->confine_to && config->unconfined)
+		return cli_usage("--confine-to", "want either this or --unconfined");
+	return CLI_DONE;
+}
+
 static const char notes[] =
 	"ADDRESS is 127.0.0.1:8080, [::1]:8080, :8080 (all of the machine's), a port of 0 for a\n"
 	"free one, or unix:PATH; without any it is 127.0.0.1:8080. Sockets passed by systemd are\n"
@@ -110,6 +117,8 @@ static const struct cli_option table[] = {
 	{ "no-ktls", CLI_FLAG, &config.no_ktls, NULL,
 	  "make TLS records in user space, also where the kernel can" },
 	{ "unconfined", CLI_FLAG, &config.unconfined, NULL, "do without Landlock and seccomp" },
+	{ "confine-to", CLI_STRING, &config.confine_to, "DIR",
+	  "reloads may take any directory beneath this one" },
 	{ "workers", CLI_COUNT, &config.workers, "N",
 	  "threads, each with a ring [one per processor]", 1, SERVER_WORKERS_MAX },
 	{ "max-connections", CLI_COUNT, &config.connections_max, "N",
@@ -164,5 +173,7 @@ int serve_main(int argc, char **argv)
 		code = check_index(&config);
 	if (code == CLI_DONE)
 		code = check_tls(&config);
+	if (code == CLI_DONE)
+		code = check_confinement(&config);
 	return code == CLI_DONE ? serve_server_run(&config) : code;
 }

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tools/serve/mime.h"
 #include "tools/server/confine.h"
 
 /* ---- files: Landlock --------------------------------------------------------------------- */
@@ -77,7 +78,7 @@ static int allow_log(int ruleset, const char *log, uint64_t all)
 	return rc;
 }
 
-/* A certificate is renewed under its name, which may be a link into another directory. */
+/* A certificate or a table is renewed under its name, which may be a link elsewhere. */
 static int allow_around(int ruleset, const char *path, uint64_t all)
 {
 	char *copy = strdup(path), *target = realpath(path, NULL);
@@ -102,18 +103,35 @@ static int allow_tls(int ruleset, const struct serve_config *config, uint64_t al
 	return rc;
 }
 
-static int allow_all(int ruleset, const struct serve_config *config, uint64_t all)
+/* Allows access beneath a directory, and remembers which one it was. */
+static int allow_place(int ruleset, const char *path, uint64_t access, uint64_t all,
+		       struct serve_confined *confined)
 {
-	uint64_t site = config->writable ? READS | WRITES | REFER | TRUNCATE : READS;
-	int rc = allow(ruleset, config->root, site, all);
+	struct stat st;
 
-	/* Links that lead out of the root lead anywhere. */
-	if (rc == 0 && config->follow)
+	if (stat(path, &st) == 0)
+		confined->place[confined->nr++] = (struct serve_place){ st.st_dev, st.st_ino };
+	return allow(ruleset, path, access, all);
+}
+
+static int allow_all(int ruleset, const struct serve_config *config, uint64_t all,
+		     struct serve_confined *confined)
+{
+	const char *root = config->confine_to ? config->confine_to : config->root;
+	uint64_t site = config->writable ? READS | WRITES | REFER | TRUNCATE : READS;
+	int rc = allow_place(ruleset, root, site, all, confined);
+
+	/* Links that lead out of the root lead anywhere; what is written stays within. */
+	if (rc == 0 && config->follow && !config->writable)
+		rc = allow_place(ruleset, "/", READS, all, confined);
+	else if (rc == 0 && config->follow)
 		rc = allow(ruleset, "/", READS, all);
 	if (rc == 0 && config->error_pages)
 		rc = allow(ruleset, config->error_pages, READS, all);
-	if (rc == 0)
-		rc = allow(ruleset, config->types ? config->types : "/etc/mime.types", READS, all);
+	if (rc == 0 && config->types)
+		rc = allow_around(ruleset, config->types, all);
+	else if (rc == 0)
+		rc = allow(ruleset, SERVE_MIME_SYSTEM, READS, all);
 	if (rc == 0)
 		rc = allow(ruleset, "/usr/share/mime", READS, all);
 	/* Names of files without a name, see upload.c. */
@@ -124,7 +142,7 @@ static int allow_all(int ruleset, const struct serve_config *config, uint64_t al
 	return rc ? rc : allow_log(ruleset, config->access_log, all);
 }
 
-static int confine_files(const struct serve_config *config)
+static int confine_files(const struct serve_config *config, struct serve_confined *confined)
 {
 	struct landlock_ruleset_attr attr = { 0 };
 	int abi = landlock_abi(), ruleset, rc;
@@ -135,22 +153,100 @@ static int confine_files(const struct serve_config *config)
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (ruleset < 0)
 		return -errno;
-	rc = allow_all(ruleset, config, attr.handled_access_fs);
+	rc = allow_all(ruleset, config, attr.handled_access_fs, confined);
 	if (rc == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		rc = -errno;
 	close(ruleset);
+	confined->files = rc == 0;
 	return rc;
 }
 
-int serve_confine(const struct serve_config *config)
+/* ---- what that means for a reload -------------------------------------------------------- */
+
+static bool is_place(const struct serve_confined *confined, const struct stat *st)
+{
+	for (unsigned i = 0; i < confined->nr; i++) {
+		if (confined->place[i].dev == st->st_dev && confined->place[i].ino == st->st_ino)
+			return true;
+	}
+	return false;
+}
+
+static bool is_beneath(const struct serve_confined *confined, int dir_fd)
+{
+	struct stat st, above;
+	int fd = openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), up;
+	bool reaches = false;
+
+	while (fd >= 0 && fstat(fd, &st) == 0 && !(reaches = is_place(confined, &st))) {
+		up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (up >= 0 && fstat(up, &above) == 0 && above.st_dev == st.st_dev &&
+		    above.st_ino == st.st_ino) {
+			close(up); /* the top */
+			break;
+		}
+		close(fd);
+		fd = up;
+	}
+	if (fd >= 0)
+		close(fd);
+	return reaches;
+}
+
+bool serve_confined_reaches(const struct serve_confined *confined, int dir_fd)
+{
+	return !confined->files || is_beneath(confined, dir_fd);
+}
+
+/* access() asks for permissions alone: where it says yes and an open said no, Landlock did. */
+const char *serve_confined_remedy(const struct serve_confined *confined,
+				  const struct serve_config *config, const char *path, int err)
+{
+	if ((err != EACCES && err != -EACCES) || !confined)
+		return NULL;
+	if (confined->files && access(path, R_OK) == 0)
+		return "it is another one now, and confinement holds to the first; restart, or "
+		       "run with --unconfined";
+	if (config->user)
+		return "a reload is done as the user of --user, who needs leave for it";
+	return NULL;
+}
+
+/* ---- all of it --------------------------------------------------------------------------- */
+
+/* Said at the start, not by the first request. */
+static int check_place(const struct serve_config *config)
+{
+	struct serve_confined wanted = { .nr = 1 };
+	struct stat st;
+	bool beneath;
+	int fd;
+
+	if (!config->confine_to)
+		return CLI_DONE;
+	if (stat(config->confine_to, &st) < 0)
+		return cli_fail_errno(config->confine_to, errno, NULL);
+	wanted.place[0] = (struct serve_place){ st.st_dev, st.st_ino };
+	fd = open(config->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	beneath = fd >= 0 && is_beneath(&wanted, fd);
+	if (fd >= 0)
+		close(fd);
+	return beneath ? CLI_DONE :
+			 cli_fail(CLI_USAGE, config->root, "is not beneath --confine-to",
+				  "name a directory above it");
+}
+
+int serve_confine(const struct serve_config *config, struct serve_confined *ret)
 {
 	int code = server_become(config->user), files, calls;
 
+	if (code == CLI_DONE)
+		code = check_place(config);
 	if (code != CLI_DONE || config->unconfined)
 		return code;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return cli_fail_errno("confinement", errno, "try --unconfined");
-	files = confine_files(config);
+	files = confine_files(config, ret);
 	calls = server_confine_calls();
 	if (files < 0)
 		fprintf(stderr, "sluice serve: not confined to its files: Landlock: %s\n",

@@ -16,6 +16,7 @@ struct entry {
 };
 
 struct serve_mime {
+	uint32_t refs; /* atomic */
 	uint32_t used;
 	struct entry slot[SLOTS];
 };
@@ -190,9 +191,11 @@ int serve_mime_load(const char *path, struct serve_mime **ret)
 	struct serve_mime *mime = calloc(1, sizeof(*mime));
 	int rc = mime ? 0 : -ENOMEM;
 
+	if (mime)
+		mime->refs = 1;
 	if (mime && path)
 		rc = add_file(mime, path);
-	else if (mime && add_file(mime, "/etc/mime.types") < 0)
+	else if (mime && add_file(mime, SERVE_MIME_SYSTEM) < 0)
 		add_file(mime, "/usr/share/mime/globs2");
 	if (rc == 0)
 		rc = serve_mime_add(mime, built_in, sizeof(built_in) - 1);
@@ -204,9 +207,18 @@ int serve_mime_load(const char *path, struct serve_mime **ret)
 	return 0;
 }
 
+struct serve_mime *serve_mime_get(struct serve_mime *mime)
+{
+	__atomic_fetch_add(&mime->refs, 1, __ATOMIC_RELAXED);
+	return mime;
+}
+
 void serve_mime_free(struct serve_mime *mime)
 {
-	for (uint32_t i = 0; mime && i < SLOTS; i++)
+	/* Acquire and release: the last one sees what the others did before they let go. */
+	if (!mime || __atomic_sub_fetch(&mime->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (uint32_t i = 0; i < SLOTS; i++)
 		free(mime->slot[i].type);
 	free(mime);
 }

@@ -6,6 +6,8 @@
 
 #define SERVE_TYPE_MAX 100 /* bytes of a type; longer ones are left out */
 
+#define SERVE_MIME_SYSTEM "/etc/mime.types"
+
 struct serve_mime;
 
 /**
@@ -18,7 +20,10 @@ struct serve_mime;
  */
 int serve_mime_load(const char *path, struct serve_mime **ret);
 
-/* NULL is ignored. */
+/* Another reference to a table, from any thread. */
+struct serve_mime *serve_mime_get(struct serve_mime *mime);
+
+/* NULL is ignored; with the last reference the table goes. */
 void serve_mime_free(struct serve_mime *mime);
 
 /**

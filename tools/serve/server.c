@@ -119,7 +119,7 @@ static bool renew(struct server_crew *crew)
 	struct serve_server *server = (struct serve_server *)crew; /* its first member */
 	struct serve_site *site, **place = &server->retired[server->retired_at];
 
-	if (serve_site_open(server->config, &site) != CLI_DONE)
+	if (serve_site_open(server->config, server->site, &server->confined, &site) != CLI_DONE)
 		return false;
 	serve_site_put(*place);
 	*place = __atomic_exchange_n(&server->site, site, __ATOMIC_ACQ_REL);
@@ -149,9 +149,9 @@ static int serve(struct serve_server *server)
 		code = server_listen(&server->listeners, server->workers, &config->listen,
 				     "127.0.0.1:8080", config->metrics);
 	if (code == CLI_DONE)
-		code = serve_site_open(config, &server->site);
+		code = serve_site_open(config, NULL, &server->confined, &server->site);
 	if (code == CLI_DONE)
-		code = serve_confine(config);
+		code = serve_confine(config, &server->confined);
 	if (code == CLI_DONE)
 		code = start_workers(server);
 	if (code == CLI_DONE) {

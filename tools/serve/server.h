@@ -12,6 +12,7 @@
 struct serve_server {
 	struct server_crew crew;
 	const struct serve_config *config;
+	struct serve_confined confined;
 	struct serve_site *site;
 	struct server_clients clients;
 	struct server_listeners listeners;

@@ -4,6 +4,7 @@
 #define SLUICE_TOOLS_SERVE_SITE_H
 
 #include "tools/serve/config.h"
+#include "tools/serve/confine.h"
 #include "tools/serve/mime.h"
 #include "tools/server/tls.h"
 
@@ -26,11 +27,14 @@ struct serve_site {
 /**
  * serve_site_open() - open and read all of it.
  * @config: what to do.
+ * @before: the site in whose place it comes; NULL: it is the first.
+ * @confined: to what the process is by now.
  * @ret: the site, with one reference.
  *
  * Return: CLI_DONE, or the exit code that a failure calls for.
  */
-int serve_site_open(const struct serve_config *config, struct serve_site **ret);
+int serve_site_open(const struct serve_config *config, const struct serve_site *before,
+		    const struct serve_confined *confined, struct serve_site **ret);
 
 struct serve_site *serve_site_get(struct serve_site *site);
 
