@@ -1,10 +1,13 @@
 /* selection.c - which backend is picked, and that it says why a better one was not. */
+#include "cover.h"
 #include "tests/contract/suite.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -122,6 +125,61 @@ static void on_a_kernel_without_io_uring_all_runs_on_epoll(void **state)
 	assert_int_equal(open_any(SL_RING_NO_FALLBACK, NULL, &ring), -ENOSYS);
 }
 
+#define DISABLED_SWITCH "/proc/sys/kernel/io_uring_disabled"
+
+static bool set_switch(const char *text)
+{
+	int fd = open(DISABLED_SWITCH, O_WRONLY | O_CLOEXEC);
+	bool set = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return set;
+}
+
+/* The switch itself in a guest; elsewhere it is shown as set, and a filter refuses in its place.
+ * Exit code: 0 fine, 77 cannot be tried, else the step that failed. */
+static int under_the_switch(void *ctx)
+{
+	const char *text = ctx;
+	bool guest = getenv("SLUICE_VM_DISKS");
+	struct sl_ring *ring = NULL;
+	char told[64];
+
+	unsetenv("SLUICE_BACKEND");
+	if (guest && (!set_switch(text) || setgid(65534) || setuid(65534)))
+		return 1;
+	if (!guest && (support_cover(DISABLED_SWITCH, text) || !forbid_io_uring(EPERM)))
+		return 77;
+	if (open_any(0, NULL, &ring) != 0)
+		return 2;
+	snprintf(told, sizeof(told), "kernel.io_uring_disabled is %s", text);
+	if (strcmp(sl_ring_caps(ring)->backend, "epoll") != 0)
+		return 3;
+	if (!strstr(sl_ring_caps(ring)->why, told) || !log_has(&lines, told))
+		return 4;
+	sl_ring_close(ring);
+	return 0;
+}
+
+static void where_the_sysctl_forbids_io_uring_all_runs_on_epoll(void **state)
+{
+	static char one[] = "1", two[] = "2";
+	int rc[2];
+
+	(void)state;
+	if (access(DISABLED_SWITCH, R_OK))
+		SKIP("this kernel has no kernel.io_uring_disabled (6.6 has)");
+	rc[0] = in_child(under_the_switch, one);
+	rc[1] = in_child(under_the_switch, two);
+	if (getenv("SLUICE_VM_DISKS"))
+		assert_true(set_switch("0"));
+	if (rc[0] == 77)
+		SKIP("no mount namespaces or no seccomp filters here");
+	assert_int_equal(rc[0], 0);
+	assert_int_equal(rc[1], 0);
+}
+
 static void a_backend_that_is_asked_for_falls_back_and_says_so(void **state)
 {
 	struct sl_ring *ring = NULL;
@@ -222,6 +280,7 @@ static const struct contract_test tests[] = {
 	T(the_environment_names_a_backend, 0, ON_NOTHING),
 	T(under_a_filter_that_denies_io_uring_all_runs_on_epoll, 0, ON_NOTHING),
 	T(on_a_kernel_without_io_uring_all_runs_on_epoll, 0, ON_NOTHING),
+	T(where_the_sysctl_forbids_io_uring_all_runs_on_epoll, 0, ON_NOTHING),
 	T(a_backend_that_is_asked_for_falls_back_and_says_so, 0, ON_NOTHING),
 	T(no_fallback_fails_instead, 0, ON_NOTHING),
 	T(under_a_memlock_limit_it_runs_smaller_or_on_epoll_with_numbers, 0, ON_NOTHING),

@@ -1,5 +1,6 @@
 /* test_library.c - the promises L1 to L3, V1 to V3 and P1 of sluice(7): log, version and
  * portability. */
+#include "cover.h"
 #include "promise.h"
 
 #include <linux/audit.h>
@@ -90,12 +91,12 @@ static void L2_the_log_runs_on_the_owner_inside_the_call(void **state)
 }
 
 /* Refuses io_uring_setup(2) for this process from now on, as many containers do. */
-static int forbid_uring(void)
+static int forbid_uring(int err)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog filter = { sizeof(code) / sizeof(code[0]), code };
@@ -107,6 +108,7 @@ static int forbid_uring(void)
 enum {
 	RIGHT,
 	NO_FILTER,
+	NO_COVER,
 	NO_RING,
 	NOT_ANOTHER,
 	NOT_SAID,
@@ -122,7 +124,7 @@ static int open_without_uring(void *ctx)
 	struct sl_op op = { 0 };
 
 	unsetenv("SLUICE_BACKEND");
-	if (forbid_uring())
+	if (forbid_uring(EPERM))
 		return NO_FILTER;
 	if (sl_ring_open(&opts, &ring) < 0)
 		return NO_RING;
@@ -144,6 +146,8 @@ static void assert_right(int status)
 	assert_true(WIFEXITED(status));
 	if (WEXITSTATUS(status) == NO_FILTER)
 		SKIP("this kernel or sandbox refuses seccomp filters");
+	if (WEXITSTATUS(status) == NO_COVER)
+		SKIP("no mount namespaces here, to show another kernel.io_uring_disabled in");
 	assert_int_equal(WEXITSTATUS(status), RIGHT);
 }
 
@@ -224,10 +228,55 @@ static void V3_structs_in_caller_memory_keep_their_size(void **state)
 
 /* ---- P: portability ------------------------------------------------------------------- */
 
+#define DISABLED_SWITCH "/proc/sys/kernel/io_uring_disabled"
+
+/* What refuses io_uring, and what the ring then says of it. */
+static const struct refusal {
+	int err;
+	const char *shown; /* by the switch; NULL: what it is */
+	const char *said;
+} refusals[] = {
+	{ EPERM, NULL, "seccomp" },
+	{ EPERM, "2\n", "kernel.io_uring_disabled is 2" },
+	{ EPERM, "1\n", "kernel.io_uring_disabled is 1" },
+	{ ENOSYS, NULL, "older than" },
+};
+
+static int open_refused(void *ctx)
+{
+	const struct refusal *refusal = ctx;
+	const struct sl_caps *caps;
+	struct sl_ring *ring;
+	struct sl_op op = { 0 };
+
+	unsetenv("SLUICE_BACKEND");
+	if (refusal->shown && support_cover(DISABLED_SWITCH, refusal->shown))
+		return NO_COVER;
+	if (forbid_uring(refusal->err))
+		return NO_FILTER;
+	if (sl_ring_open(NULL, &ring) < 0)
+		return NO_RING;
+	caps = sl_ring_caps(ring);
+	if (strcmp(caps->backend, "uring") == 0)
+		return NOT_ANOTHER;
+	if (!strstr(caps->why, refusal->said))
+		return NOT_SAID;
+	if (sl_ring_do(ring, sl_op_nop(&op)) != 0)
+		return NOT_USABLE;
+	sl_ring_close(ring);
+	return RIGHT;
+}
+
 static void P1_where_uring_is_refused_a_ring_opens_and_says_why(void **state)
 {
 	(void)state;
-	assert_right(in_child(open_without_uring, NULL));
+	for (unsigned i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		struct refusal refusal = refusals[i];
+
+		/* A kernel without the switch does not refuse by it. */
+		if (!refusal.shown || access(DISABLED_SWITCH, R_OK) == 0)
+			assert_right(in_child(open_refused, &refusal));
+	}
 }
 
 int main(void)

@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <sluice/sluice.h>
 
+#include "cover.h"
 #include "harness.h"
 #include "backend/uring/backend.h"
 #include "backend/uring/uring.h"
@@ -84,14 +86,61 @@ static void refusals_are_explained_with_cause_and_numbers(void **state)
 	char why[256];
 
 	(void)state;
-	uring_explain(-EPERM, 0, why);
-	assert_true(strstr(why, "seccomp") || strstr(why, "io_uring_disabled"));
 	uring_explain(-ENOSYS, 0, why);
 	assert_non_null(strstr(why, "5.11"));
 	uring_explain(-ENOMEM, 20 * 1024, why);
 	assert_non_null(strstr(why, "20 KiB"));
 	uring_explain(-EMFILE, 0, why);
 	assert_non_null(strstr(why, "EMFILE"));
+}
+
+#define DISABLED_SWITCH "/proc/sys/kernel/io_uring_disabled"
+#define CANNOT_COVER	77
+
+/* What the switch shows, and what a refusal is then put down to. */
+static const struct refusal {
+	const char *shown;
+	const char *told[3];
+	const char *not_told;
+} refusals[] = {
+	{ "0\n", { "seccomp", "io_uring_setup", "EPERM" }, "io_uring_disabled" },
+	{ "1\n", { "io_uring_disabled is 1", "io_uring_group", "set it to 0" }, "seccomp" },
+	{ "2\n", { "io_uring_disabled is 2", "everyone", "set it to 0" }, "seccomp" },
+	{ "", { "seccomp", "io_uring_enter", "io_uring_register" }, "io_uring_disabled" },
+};
+
+/* In a child: 0, or the number of what is wrong. */
+static int explain_refusal(const struct refusal *refusal)
+{
+	char why[256];
+
+	if (support_cover(DISABLED_SWITCH, refusal->shown))
+		return CANNOT_COVER;
+	uring_explain(-EPERM, 0, why);
+	for (int i = 0; i < 3; i++)
+		if (!strstr(why, refusal->told[i]))
+			return 1 + i;
+	return strstr(why, refusal->not_told) ? 4 : 0;
+}
+
+static void refusal_is_put_down_to_the_sysctl_only_where_it_is_set(void **state)
+{
+	(void)state;
+	if (access(DISABLED_SWITCH, R_OK))
+		SKIP("this kernel has no kernel.io_uring_disabled (6.6 has)");
+	for (unsigned i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(explain_refusal(&refusals[i]));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == CANNOT_COVER)
+			SKIP("no mount namespaces here");
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
 }
 
 static void in_flight_stays_below_a_quarter_of_the_completions(void **state)
@@ -668,6 +717,7 @@ int main(void)
 		TEST(unknown_option_is_refused_by_name),
 		TEST(cancelling_what_never_was_in_the_kernel_hits_nobody_else),
 		TEST(refusals_are_explained_with_cause_and_numbers),
+		TEST(refusal_is_put_down_to_the_sysctl_only_where_it_is_set),
 		TEST(in_flight_stays_below_a_quarter_of_the_completions),
 		TEST(turn_is_one_system_call),
 		TEST(write_to_nobody_is_silent_with_and_without_the_kernels_help),
