@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""layers.py: every #include follows src/LAYERS; raw system calls and #ifdef stay in src/sys/."""
+"""layers.py: every #include follows src/LAYERS; raw system calls and #ifdef stay in src/sys/; who may not
+include sys does not call the kernel by the C library's names either."""
 import fnmatch
 import os
 import re
@@ -9,6 +10,22 @@ from tap import Tap
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.M)
 RAW_CALL = re.compile(r"\b(?:syscall|__syscall|ioctl)\s*\(")
+# What acts on a handle: below a simulator it would reach the kernel, which does not know the handle.
+HANDLE_CALLS = """
+    read write readv writev pread pwrite pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek lseek64
+    fsync fdatasync syncfs sync sync_file_range msync fallocate posix_fallocate posix_fadvise readahead
+    truncate truncate64 ftruncate ftruncate64 copy_file_range
+    open open64 openat openat64 openat2 creat close close_range dup dup2 dup3 fcntl flock lockf
+    stat fstat lstat fstatat statx statfs fstatfs statvfs fstatvfs access faccessat
+    chmod fchmod fchmodat chown fchown futimens utimensat
+    rename renameat renameat2 link linkat symlink symlinkat readlink readlinkat unlink unlinkat rmdir mkdir mkdirat
+    mknod mknodat mkfifo opendir fdopendir scandir nftw getdents64 getxattr fgetxattr setxattr fsetxattr
+    socket socketpair bind listen accept accept4 connect shutdown getsockopt setsockopt getsockname getpeername
+    recv recvfrom recvmsg recvmmsg send sendto sendmsg sendmmsg sendfile splice tee vmsplice pipe pipe2
+    poll ppoll select pselect epoll_create1 epoll_ctl epoll_wait eventfd mmap mmap64 munmap
+    fopen fdopen freopen
+    """.split()
+HANDLE_CALL = re.compile(r"(?<![\w.>])(" + "|".join(HANDLE_CALLS) + r")\s*\(")
 CONDITION = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|elif)\b.*$", re.M)
 
 
@@ -77,6 +94,16 @@ def check_raw(path, text):
     return problems + [f"{path}: {m.group().strip()}" for m in CONDITION.finditer(text)]
 
 
+def check_handles(path, text, table):
+    """Problems of one library file that may not include sys: calls of the kernel by name, unless the file's own."""
+    if "sys" in table.get(folder_of(path, table), []):
+        return []
+    text = sources.blank_strings_and_comments(text)
+    own = {m.group(1) for line in text.splitlines() if line[:1].isalpha() for m in HANDLE_CALL.finditer(line)}
+    return [f"{path}:{text.count(chr(10), 0, m.start()) + 1}: {m.group(1)}() passes by the ring"
+            for m in HANDLE_CALL.finditer(text) if m.group(1) not in own]
+
+
 def cycles(table):
     """Folders that reach themselves; an edge to one header counts as an edge to its folder."""
     def edges(folder):
@@ -125,6 +152,15 @@ def self_test():
         problems.append("cycles() does not tell a cycle")
     if not check_raw("x", "syscall(1);") or not check_raw("x", "#ifdef A") or check_raw("x", "/* ioctl() */"):
         problems.append("check_raw() does not tell a raw call")
+    for path, text, refused in (
+            ("src/a/x.c", "\treturn pread(fd, buf, len, off);", True),
+            ("src/a/x.c", "\tif (rc == 0 && fsync (fd) < 0)", True),
+            ("src/engine/part.c", "\tn = recv(fd, buf, len, 0);", True),
+            ("src/engine/x.c", "\treturn pread(fd, buf, len, off);", False),
+            ("src/a/x.c", "\trc = ops->read(fd) + ops.write(fd) + sl_op_fsync(op, fd); /* fsync(fd) */", False),
+            ("src/a/x.c", "static int tee(int way)\n{\n}\n\treturn tee(1);", False)):
+        if bool(check_handles(path, text, table)) != refused:
+            problems.append(f"check_handles() {'accepted' if refused else 'refused'} in {path}: {text}")
     return problems
 
 
@@ -144,6 +180,8 @@ def main():
         text = re.sub(r"\A.*?#ifndef (\w+)\n#define \1\n", "", sources.read(name), flags=re.S)
         problems += check_raw(name, text)
     tap.check("raw system calls and conditional compilation stay in src/sys/", problems)
+    tap.check("who may not include sys acts on handles by the ring alone",
+              [p for f in library for p in check_handles(f, sources.read(f), table)])
     tap.done()
 
 
