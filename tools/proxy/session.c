@@ -9,6 +9,7 @@
 #include "tools/proxy/hello.h"
 #include "tools/proxy/logline.h"
 #include "tools/proxy/worker.h"
+#include "tools/server/address.h"
 #include "tools/server/clients.h"
 
 #define BUF_FIRST 2048
@@ -237,7 +238,7 @@ static bool put_header(struct proxy_session *session)
 	if (!buf)
 		return false;
 	if (!opening->target.len)
-		sl_sock_addr_of(session->worker->ring, session->fd[0], 0, &opening->target);
+		server_address_of(session->worker->ring, session->fd[0], 0, &opening->target);
 	len = write_header(session, buf, HEADER_ROOM);
 	if (len < 0) {
 		free(buf);
@@ -396,6 +397,8 @@ static int look_at_header(struct proxy_session *session)
 	if (!proxy.local && proxy.source.len) {
 		opening->source = proxy.source;
 		opening->target = proxy.target;
+		server_address_unmap(&opening->source);
+		server_address_unmap(&opening->target);
 	}
 	opening->at = (size_t)len;
 	opening->wants_header = false;
@@ -505,7 +508,7 @@ void proxy_session_start(struct proxy_worker *worker, int fd)
 	session->fd[0] = fd;
 	session->fd[1] = -1;
 	proxy_worker_note(worker, session);
-	sl_sock_addr_of(worker->ring, fd, 1, &opening->source);
+	server_address_of(worker->ring, fd, 1, &opening->source);
 	proxy_peer_set(&session->client, &opening->source);
 	opening->wants_header = proxy_worker_trusts(worker, &opening->source);
 	opening->wants_hello = session->plan->by_name;

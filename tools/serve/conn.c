@@ -10,6 +10,7 @@
 #include "tools/serve/server.h"
 #include "tools/serve/task.h"
 #include "tools/serve/upload.h"
+#include "tools/server/address.h"
 #include "tools/server/clients.h"
 
 #define PAUSE_LEN HTTP_HEAD_MAX
@@ -352,21 +353,22 @@ void serve_conn_due(struct serve_conn *conn)
 
 struct http_text serve_conn_peer(struct serve_conn *conn)
 {
-	char text[SL_SOCK_ADDR_TEXT];
+	char buf[SL_SOCK_ADDR_TEXT], *text = buf, *end;
 	struct sl_sock_addr addr;
-	char *port;
 
 	if (conn->peer_len)
 		return (struct http_text){ conn->peer, conn->peer_len };
 	snprintf(conn->peer, sizeof(conn->peer), "-");
 	if (conn->addr ||
-	    sl_sock_addr_of(conn->worker->ring, serve_stream_fd(&conn->stream), 1, &addr) == 0) {
+	    server_address_of(conn->worker->ring, serve_stream_fd(&conn->stream), 1, &addr) == 0) {
 		if (conn->addr)
 			addr = *conn->addr;
-		sl_sock_addr_format(&addr, text, sizeof(text));
-		port = strrchr(text, ':');
-		if (port && addr.any.sa_family != AF_UNIX)
-			*port = '\0';
+		sl_sock_addr_format(&addr, buf, sizeof(buf));
+		/* Without the port, and the brackets that part it from IPv6. */
+		text += buf[0] == '[';
+		end = strrchr(text, buf[0] == '[' ? ']' : ':');
+		if (end && addr.any.sa_family != AF_UNIX)
+			*end = '\0';
 		snprintf(conn->peer, sizeof(conn->peer), "%.55s",
 			 addr.any.sa_family == AF_UNIX ? "unix" : text);
 	}
@@ -381,7 +383,7 @@ static bool admit(struct serve_conn *conn, int fd)
 	struct sl_sock_addr addr;
 
 	if (!worker->config->client_max || conn->admin ||
-	    sl_sock_addr_of(worker->ring, fd, 1, &addr) < 0 || addr.any.sa_family == AF_UNIX)
+	    server_address_of(worker->ring, fd, 1, &addr) < 0 || addr.any.sa_family == AF_UNIX)
 		return true;
 	conn->addr = malloc(sizeof(addr));
 	if (!conn->addr)
