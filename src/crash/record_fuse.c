@@ -4,7 +4,7 @@
  *
  *	      tree and copy ready
  *	           | sandbox_start()
- *	      STARTING --SANDBOX_FAILED--> over, with why
+ *	      STARTING --INIT_FAILED--> over, with why
  *	           | SANDBOX_FUSE: the server's thread begins
  *	      SERVING  <--- jobs, supervised calls, messages, the clock
  *	           | init ends | limit | stop | trace full
@@ -205,7 +205,7 @@ static void begin_serving(struct keeper *keeper, int fd)
 	}
 }
 
-static void say_refused(struct keeper *keeper, const struct sandbox_message *message)
+static void say_refused(struct keeper *keeper, const struct init_message *message)
 {
 	const char *advice = "";
 
@@ -228,7 +228,7 @@ static void say_refused(struct keeper *keeper, const struct sandbox_message *mes
 			 strerror(-message->value), advice);
 }
 
-static void take_failure(struct keeper *keeper, const struct sandbox_message *message)
+static void take_failure(struct keeper *keeper, const struct init_message *message)
 {
 	keeper->over = true;
 	switch (message->step) {
@@ -263,7 +263,7 @@ static void take_listener(struct keeper *keeper, int fd, int err)
 }
 
 /* Now it is certain that this recorder can: the trace begins. */
-static void take_mount(struct keeper *keeper, const struct sandbox_message *message)
+static void take_mount(struct keeper *keeper, const struct init_message *message)
 {
 	struct fuse_server *server = &keeper->server;
 
@@ -275,14 +275,14 @@ static void take_mount(struct keeper *keeper, const struct sandbox_message *mess
 		crash_record_note(keeper->report, NULL,
 				  "/proc shows the process numbers of outside");
 	if (!keeper->err)
-		keeper->err = sandbox_go(&keeper->sandbox);
+		keeper->err = init_go(keeper->sandbox.control);
 	keeper->over = keeper->err != 0;
 }
 
 static void take_message(struct keeper *keeper)
 {
-	struct sandbox_message message = { 0 };
-	int fd, res = sandbox_receive(&keeper->sandbox, &message, &fd);
+	struct init_message message = { 0 };
+	int fd, res = init_receive(keeper->sandbox.control, &message, &fd);
 
 	if (res <= 0) {
 		keeper->over = true;
@@ -301,7 +301,7 @@ static void take_message(struct keeper *keeper)
 	case SANDBOX_LISTENER:
 		take_listener(keeper, fd, message.value);
 		return;
-	case SANDBOX_ENDED:
+	case INIT_ENDED:
 		keeper->report->status = message.value;
 		return;
 	default:
@@ -470,7 +470,7 @@ static int start(struct keeper *keeper)
 	};
 	err = sandbox_start(&keeper->sandbox, &keeper->box);
 	if (err) {
-		const struct sandbox_message message = { 0, SANDBOX_START, err, 0 };
+		const struct init_message message = { .step = SANDBOX_START, .value = err };
 
 		say_refused(keeper, &message);
 		return -EPERM;

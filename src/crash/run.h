@@ -17,11 +17,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "crash/init.h"
+
 enum run_kind {
-	RUN_FAILED = 1, /* step, value: -errno */
-	RUN_READY,	/* go may be said */
-	RUN_LISTENER,	/* with the supervisor's descriptor */
-	RUN_ENDED,	/* value: wait status of the command */
+	RUN_READY = INIT_KINDS, /* go may be said */
+	RUN_LISTENER,		/* with the supervisor's descriptor */
 };
 
 enum run_step {
@@ -33,12 +33,6 @@ enum run_step {
 	RUN_STEP_FILTER,
 	RUN_STEP_EXEC,
 	RUN_STEPS
-};
-
-struct run_message {
-	uint32_t kind;
-	uint32_t step;
-	int32_t value;
 };
 
 /* Everything is borrowed until init has it (run_start() returned). */
@@ -60,12 +54,8 @@ struct run {
 	bool user_namespace;
 };
 
-/* 0 or -errno of clone(2). */
+/* 0 or -errno of clone(2). Messages come on run->control; after RUN_READY init_go() is due. */
 int run_start(struct run *run, const struct run_opts *opts);
-/* 1 and a message, with its descriptor or -1; 0: init has ended; -errno. */
-int run_receive(const struct run *run, struct run_message *ret_message, int *ret_fd);
-/* After RUN_READY. */
-int run_go(const struct run *run);
 /* Kills everything. False: not all has ended yet, ask again. */
 bool run_kill(struct run *run);
 void run_fini(struct run *run);

@@ -21,7 +21,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -32,9 +31,6 @@
 #include "sys/seccomp.h"
 #include "sys/statx.h"
 #include "sys/thread.h"
-
-#define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID)
-#define EXIT_NONE  127
 
 static const char *const step_names[SANDBOX_STEPS] = {
 	[SANDBOX_START] = "make namespaces",
@@ -50,62 +46,6 @@ static const char *const step_names[SANDBOX_STEPS] = {
 const char *sandbox_step_name(uint32_t step)
 {
 	return step < SANDBOX_STEPS ? step_names[step] : "?";
-}
-
-/* ---- messages ----------------------------------------------------------------------- */
-
-static int send_message(int control, const struct sandbox_message *message, int fd)
-{
-	struct iovec iov = { (void *)(uintptr_t)message, sizeof(*message) };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} space = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
-
-	if (fd >= 0) {
-		msg.msg_control = &space;
-		msg.msg_controllen = sizeof(space.bytes);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	}
-	return sendmsg(control, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-int sandbox_receive(const struct sandbox *sandbox, struct sandbox_message *ret_message, int *ret_fd)
-{
-	struct iovec iov = { ret_message, sizeof(*ret_message) };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} space = { 0 };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = &space,
-			      .msg_controllen = sizeof(space.bytes) };
-	ssize_t n;
-
-	do
-		n = recvmsg(sandbox->control, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	*ret_fd = -1;
-	if (n > 0 && CMSG_FIRSTHDR(&msg))
-		memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
-	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
-	return n == sizeof(*ret_message);
-}
-
-static void fail(int control, enum sandbox_step step)
-{
-	const struct sandbox_message message = { SANDBOX_FAILED, step, -errno, 0 };
-
-	send_message(control, &message, -1);
-	_exit(EXIT_NONE);
 }
 
 /* ---- the program -------------------------------------------------------------------- */
@@ -141,86 +81,59 @@ static int listen_to_calls(void)
 
 static void run_program(const struct sandbox_opts *opts, int control, const sigset_t *mask)
 {
-	struct sandbox_message message = { .kind = SANDBOX_LISTENER };
+	struct init_message message = { .kind = SANDBOX_LISTENER };
 	int listener;
 
 	setrlimit(RLIMIT_NOFILE, &opts->files);
 	sl_sys_keep_to_cpu(opts->cpu);
 	listener = listen_to_calls();
 	message.value = listener < 0 ? listener : 0;
-	send_message(control, &message, listener);
+	init_send(control, &message, listener);
 	if (listener >= 0)
 		close(listener);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvpe(opts->argv[0], opts->argv, opts->envp);
-	fail(control, SANDBOX_EXEC);
+	init_fail(control, SANDBOX_EXEC);
 }
 
 /* ---- init --------------------------------------------------------------------------- */
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n < 0 ? -1 : 0;
-}
-
-static void map_user(int control, uid_t uid, gid_t gid)
-{
-	char text[64];
-
-	/* Kernels before 3.19 have no setgroups, and need no write to it. */
-	if (write_text("/proc/self/setgroups", "deny") < 0 && errno != ENOENT)
-		fail(control, SANDBOX_MAP_USER);
-	snprintf(text, sizeof(text), "%u %u 1", uid, uid);
-	if (write_text("/proc/self/uid_map", text) < 0)
-		fail(control, SANDBOX_MAP_USER);
-	snprintf(text, sizeof(text), "%u %u 1", gid, gid);
-	if (write_text("/proc/self/gid_map", text) < 0)
-		fail(control, SANDBOX_MAP_USER);
-}
 
 /* A second descriptor of the same file system, to ask whether there is a request without waiting
  * for one. It must be made here: the kernel wants both from one user namespace. */
 static void clone_fuse(int control, int fd)
 {
-	const struct sandbox_message message = { .kind = SANDBOX_FUSE_CLONE };
+	const struct init_message message = { .kind = SANDBOX_FUSE_CLONE };
 	int clone = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	int err = clone < 0 ? -errno : sl_sys_fuse_clone(clone, fd);
 
 	if (err) {
 		errno = -err;
-		fail(control, SANDBOX_OPEN_FUSE);
+		init_fail(control, SANDBOX_OPEN_FUSE);
 	}
-	if (send_message(control, &message, clone) < 0)
-		_exit(EXIT_NONE); /* the recorder is gone */
+	if (init_send(control, &message, clone) < 0)
+		_exit(INIT_EXIT_NONE); /* the recorder is gone */
 	close(clone);
 }
 
 static void mount_over(const struct sandbox_opts *opts, int control)
 {
-	struct sandbox_message message = { .kind = SANDBOX_FUSE };
+	struct init_message message = { .kind = SANDBOX_FUSE };
 	char text[160];
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		fail(control, SANDBOX_OPEN_FUSE);
+		init_fail(control, SANDBOX_OPEN_FUSE);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		fail(control, SANDBOX_PRIVATE);
+		init_fail(control, SANDBOX_PRIVATE);
 	snprintf(text, sizeof(text),
 		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,default_permissions,allow_other", fd,
 		 opts->uid, opts->gid);
 	if (mount("sluice", opts->dir, "fuse", MS_NOSUID | MS_NODEV, text) < 0)
-		fail(control, SANDBOX_MOUNT);
+		init_fail(control, SANDBOX_MOUNT);
 	clone_fuse(control, fd);
 	/* Not before: reading it is refused until it is mounted. */
-	if (send_message(control, &message, fd) < 0)
-		_exit(EXIT_NONE); /* the recorder is gone */
+	if (init_send(control, &message, fd) < 0)
+		_exit(INIT_EXIT_NONE); /* the recorder is gone */
 	close(fd);
 }
 
@@ -269,7 +182,7 @@ static void redirect(const struct sandbox_opts *opts, int control)
 	snprintf(path, sizeof(path), "%s/" CRASH_MAGIC_DIR "/" MAGIC_STDOUT_NAME, opts->dir);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
-		fail(control, SANDBOX_STDOUT);
+		init_fail(control, SANDBOX_STDOUT);
 	close(fd);
 }
 
@@ -307,36 +220,6 @@ static void run_washer(const struct sandbox_opts *opts, int fd)
 
 /* ---- init, continued ---------------------------------------------------------------- */
 
-static void default_signals(void)
-{
-	struct sigaction action;
-
-	for (int i = 1; i < NSIG; i++) {
-		if (sigaction(i, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
-			continue;
-		action = (struct sigaction){ .sa_handler = SIG_DFL };
-		sigaction(i, &action, NULL);
-	}
-	/* Waiting for children needs them to wait for it. */
-	action = (struct sigaction){ .sa_handler = SIG_DFL };
-	sigaction(SIGCHLD, &action, NULL);
-}
-
-static void reap(int control, int64_t program)
-{
-	struct sandbox_message message = { .kind = SANDBOX_ENDED };
-	int status;
-	pid_t pid;
-
-	while ((pid = wait(&status)) > 0 || errno == EINTR) {
-		if (pid != program)
-			continue;
-		message.value = status;
-		send_message(control, &message, -1);
-	}
-	_exit(0);
-}
-
 /* Its end is no signal to init, so that wait(2) passes over it: it is none of the program's. */
 static void start_washer(const struct sandbox_opts *opts, int control, int wash)
 {
@@ -344,7 +227,7 @@ static void start_washer(const struct sandbox_opts *opts, int control, int wash)
 
 	if (pid < 0) {
 		errno = (int)-pid;
-		fail(control, SANDBOX_START);
+		init_fail(control, SANDBOX_START);
 	}
 	if (!pid) {
 		close(control);
@@ -356,33 +239,27 @@ static void start_washer(const struct sandbox_opts *opts, int control, int wash)
 static void run_init(const struct sandbox_opts *opts, const struct sandbox *sandbox, int control,
 		     int wash, const sigset_t *mask)
 {
-	struct sandbox_message message = { .kind = SANDBOX_MOUNTED };
-	int64_t program;
-	char go;
+	struct init_message message = { .kind = SANDBOX_MOUNTED };
+	pid_t program;
 	int null;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	default_signals();
+	init_default_signals();
 	close(sandbox->control);
 	close(sandbox->wash);
 	close(opts->locked_fd);
 	if (sandbox->user_namespace)
-		map_user(control, opts->uid, opts->gid);
+		init_map_user(control, SANDBOX_MAP_USER, opts->uid, opts->gid);
 	mount_over(opts, control);
 	message.mount = mount_id(opts->dir);
 	probe(opts);
 	redirect(opts, control);
 	message.value = !mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	if (chdir(opts->cwd) < 0)
-		fail(control, SANDBOX_CHDIR);
-	send_message(control, &message, -1);
-	if (read(control, &go, 1) != 1)
-		_exit(EXIT_NONE); /* the recorder is gone */
-	program = sl_sys_fork_into(0);
-	if (program < 0) {
-		errno = (int)-program;
-		fail(control, SANDBOX_EXEC);
-	}
+		init_fail(control, SANDBOX_CHDIR);
+	init_send(control, &message, -1);
+	init_await_go(control);
+	program = init_fork(control, SANDBOX_EXEC);
 	if (!program)
 		run_program(opts, control, mask);
 	/* It is the program's now, and ends when the program ends it. */
@@ -391,22 +268,10 @@ static void run_init(const struct sandbox_opts *opts, const struct sandbox *sand
 	close(null);
 	start_washer(opts, control, wash);
 	sigprocmask(SIG_SETMASK, mask, NULL);
-	reap(control, program);
+	init_reap(control, program);
 }
 
 /* ---- the recorder's side ------------------------------------------------------------- */
-
-static int64_t clone_init(struct sandbox *sandbox)
-{
-	int64_t pid = -EPERM;
-
-	if (!geteuid())
-		pid = sl_sys_fork_into(NAMESPACES);
-	if (pid != -EPERM)
-		return pid;
-	sandbox->user_namespace = true;
-	return sl_sys_fork_into(NAMESPACES | CLONE_NEWUSER);
-}
 
 static void close_pair(const int pair[2])
 {
@@ -419,19 +284,22 @@ int sandbox_start(struct sandbox *sandbox, const struct sandbox_opts *opts)
 	int control[2], wash[2];
 	sigset_t all, mask;
 	int64_t pid;
+	int err;
 
 	*sandbox = (struct sandbox){ .control = -1, .wash = -1 };
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
-		return -errno;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wash) < 0) {
+	err = init_socket(control);
+	if (err)
+		return err;
+	err = init_socket(wash);
+	if (err) {
 		close_pair(control);
-		return -errno;
+		return err;
 	}
 	sandbox->control = control[0];
 	sandbox->wash = wash[0];
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
-	pid = clone_init(sandbox);
+	pid = init_clone(true, &sandbox->user_namespace);
 	if (!pid)
 		run_init(opts, sandbox, control[1], wash[1], &mask);
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
@@ -445,23 +313,12 @@ int sandbox_start(struct sandbox *sandbox, const struct sandbox_opts *opts)
 	return 0;
 }
 
-int sandbox_go(const struct sandbox *sandbox)
-{
-	return send(sandbox->control, "", 1, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 bool sandbox_kill(struct sandbox *sandbox)
 {
-	pid_t pid;
-
 	if (sandbox->pid <= 0)
 		return true;
 	kill(sandbox->pid, SIGKILL);
-	pid = waitpid(sandbox->pid, NULL, WNOHANG);
-	if (!pid || (pid < 0 && errno == EINTR))
-		return false;
-	sandbox->pid = 0;
-	return true;
+	return init_has_ended(&sandbox->pid);
 }
 
 void sandbox_fini(struct sandbox *sandbox)

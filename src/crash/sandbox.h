@@ -21,6 +21,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "crash/init.h"
+
 #define SANDBOX_WASH_MAX 256 /* numbers in one list */
 
 enum sandbox_step {
@@ -36,19 +38,10 @@ enum sandbox_step {
 };
 
 enum sandbox_kind {
-	SANDBOX_FAILED = 1, /* step, value: -errno */
-	SANDBOX_FUSE_CLONE, /* with a descriptor of /dev/fuse that does not wait */
-	SANDBOX_FUSE,	    /* then with one that does */
-	SANDBOX_MOUNTED,    /* value: 1 when /proc shows the new namespace; mount: its id */
-	SANDBOX_LISTENER,   /* with the supervisor's descriptor; value < 0: there is none */
-	SANDBOX_ENDED,	    /* value: the program's wait status */
-};
-
-struct sandbox_message {
-	uint32_t kind;
-	uint32_t step;
-	int32_t value;
-	uint32_t mount;
+	SANDBOX_FUSE_CLONE = INIT_KINDS, /* with a descriptor of /dev/fuse that does not wait */
+	SANDBOX_FUSE,			 /* then with one that does */
+	SANDBOX_MOUNTED,  /* value: 1 when /proc shows the new namespace; mount: its id */
+	SANDBOX_LISTENER, /* with the supervisor's descriptor; value < 0: there is none */
 };
 
 struct sandbox_opts {
@@ -71,14 +64,10 @@ struct sandbox {
 	bool user_namespace;
 };
 
-/* Clones init; from now on messages come. 0 or -errno: -EPERM, -ENOSPC, -EINVAL where
+/* Clones init; from now on messages come on sandbox->control, and after SANDBOX_MOUNTED
+ * init_go() lets the program start. 0 or -errno: -EPERM, -ENOSPC, -EINVAL where
  * namespaces are refused. opts is copied by the clone. */
 int sandbox_start(struct sandbox *sandbox, const struct sandbox_opts *opts);
-/* One message, and its descriptor or -1. 1; 0: init has ended; -errno. */
-int sandbox_receive(const struct sandbox *sandbox, struct sandbox_message *ret_message,
-		    int *ret_fd);
-/* After SANDBOX_MOUNTED: the program may start. 0 or -errno. */
-int sandbox_go(const struct sandbox *sandbox);
 /* Kills init and with it all others. False: they have not ended yet, ask again: who waits for an
  * answer of the file system cannot die before it has it. */
 bool sandbox_kill(struct sandbox *sandbox);

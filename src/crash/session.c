@@ -161,8 +161,8 @@ int session_prepare(struct session *session, const struct crash_record_opts *opt
 /* Waits for the first message: 0 at RUN_READY, -EPERM when this way is barred. */
 static int await_ready(struct session *session)
 {
-	struct run_message message = { 0 };
-	int fd, got = run_receive(&session->run, &message, &fd);
+	struct init_message message = { 0 };
+	int fd, got = init_receive(session->run.control, &message, &fd);
 
 	if (fd >= 0)
 		close(fd);
@@ -217,7 +217,7 @@ int session_go(struct session *session)
 
 	if (timeout_ns >= 0)
 		session->deadline_ns = sl_sys_clock_ns() + (timeout_ns ? timeout_ns : TIMEOUT_NS);
-	return run_go(&session->run);
+	return init_go(session->run.control);
 }
 
 /* ---- running ----------------------- */
@@ -279,7 +279,7 @@ void session_tick(struct session *session)
 }
 
 /* Of the command itself: that it cannot be run is no program's failure. */
-static void take_failure(struct session *session, const struct run_message *message)
+static void take_failure(struct session *session, const struct init_message *message)
 {
 	bool refused = message->step == RUN_STEP_FILTER;
 
@@ -292,8 +292,8 @@ static void take_failure(struct session *session, const struct run_message *mess
 
 void session_take_message(struct session *session)
 {
-	struct run_message message;
-	int fd, got = run_receive(&session->run, &message, &fd);
+	struct init_message message;
+	int fd, got = init_receive(session->run.control, &message, &fd);
 
 	if (got <= 0) {
 		finish(session, got, 0); /* all have ended */
@@ -303,7 +303,7 @@ void session_take_message(struct session *session)
 	case RUN_LISTENER:
 		session->listener = fd;
 		return;
-	case RUN_ENDED:
+	case INIT_ENDED:
 		if (!session->failed_exec)
 			session->report->status = message.value;
 		break;
