@@ -10,6 +10,26 @@ from crash import Crash, Tap, area, json
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 
+def check_options(tap, crash, scratch):
+    """A file system that does not keep what its profile has measured."""
+    environment = {**os.environ, "TMPDIR": scratch}
+    answer = crash.run("calibrate", "ext4", "--mount", "noauto_da_alloc", "--json", env=environment)
+    try:
+        report = json.loads(answer.stdout)
+    except ValueError:
+        report = {"scenes": [], "mount": answer.stdout + answer.stderr}
+    differs = [scene["steps"] for scene in report["scenes"] if scene["verdict"] == "DIFFERS"]
+    tap.check("ext4 with noauto_da_alloc is said to lose a replaced file, which the profile does not allow", [
+        f"exit {answer.returncode}: {differs} {report['mount']}"] * (
+            answer.returncode != 1 or report["mount"] != "noauto_da_alloc" or
+            not any("rename t f" in steps for steps in differs)))
+    for words in (["ext4", "--mount", "nonsense"], ["--mount", "data=journal"], ["ext4", "--mount", "a b"]):
+        answer = crash.run("calibrate", *words, env=environment)
+        tap.check(f"no one measures: {' '.join(words)}", [
+            f"exit {answer.returncode}: {answer.stderr}"] * (answer.returncode != 2 or words[-1] not in answer.stderr and
+                                                             "name it" not in answer.stderr))
+
+
 def main():
     tap, crash, fs = Tap(), Crash(sys.argv[1]), sys.argv[2]
     scratch = area("scratch")
@@ -37,6 +57,8 @@ def main():
     page = [set(re.findall(r"^\| `(\w+)`", part, re.M)) for part in text.split("## ")]
     tap.check("the JSON has the members of its page, and no others", sorted(set(report) ^ page[0]))
     tap.check("so has a scene", sorted(set(report["scenes"][0]) ^ page[1]) if report["scenes"] else ["none"])
+    if fs == "ext4":
+        check_options(tap, crash, scratch)
     with open("/proc/self/mounts", encoding="utf-8") as file:
         left = [line for line in file if "sluice-calibrate" in line]
     loops = subprocess.run(["losetup", "-l", "-n", "-O", "BACK-FILE"], stdout=subprocess.PIPE, text=True, check=False)

@@ -21,6 +21,7 @@
 
 struct calibration {
 	const char *const *fs; /* ended by NULL */
+	const char *options;   /* of mount, for all of them; "": the default ones */
 	char *area;
 	bool json;
 	struct json_writer writer;
@@ -97,6 +98,7 @@ static void begin(struct calibration *c)
 	json_begin(&c->writer, stdout);
 	json_open_object(&c->writer, NULL);
 	json_string(&c->writer, "kernel", name.release);
+	json_string(&c->writer, "mount", c->options);
 	json_open_array(&c->writer, "scenes");
 }
 
@@ -133,7 +135,7 @@ static int end(struct calibration *c)
 
 static int try_scene(struct calibration *c, const char *fs, const struct scene *scene)
 {
-	struct trial trial = { .area = c->area, .fs = fs, .scene = scene };
+	struct trial trial = { .area = c->area, .fs = fs, .options = c->options, .scene = scene };
 	int err;
 
 	term_progress(&c->progress, "%s: %s", fs, scene->steps);
@@ -161,6 +163,14 @@ static void skip(struct calibration *c, const char *fs, const char *why)
 		printf("%s: skipped: %s\n", fs, why);
 }
 
+static bool refuses_options(const struct calibration *c, const char *fs, const char *image)
+{
+	char point[4096];
+
+	snprintf(point, sizeof(point), "%s/mounted", c->area);
+	return *c->options && fsimage_try(image, fs, c->options, point) == -EINVAL;
+}
+
 static int try_fs(struct calibration *c, const char *fs)
 {
 	char image[4096];
@@ -176,10 +186,12 @@ static int try_fs(struct calibration *c, const char *fs)
 	}
 	if (err)
 		return cli_fail_errno(image, err, NULL);
+	if (refuses_options(c, fs, image))
+		return cli_usage(c->options, "the kernel does not mount this file system so");
 	if (!c->json)
-		printf("%s\n  %-50s %-7s %-9s %-22s %s\n", fs,
-		       "before | steps, then the power is cut", "files", "kernel", "profile",
-		       "verdict");
+		printf("%s%s%s\n  %-50s %-7s %-9s %-22s %s\n", fs, *c->options ? " with " : "",
+		       c->options, "before | steps, then the power is cut", "files", "kernel",
+		       "profile", "verdict");
 	for (const struct scene *scene = scenes; scene->steps && !code; scene++)
 		code = try_scene(c, fs, scene);
 	return code;
@@ -234,12 +246,25 @@ static int check_names(const char *const *fs)
 	return CLI_DONE;
 }
 
+static int check_options(const struct calibration *c)
+{
+	if (!*c->options)
+		return CLI_DONE;
+	if (!c->fs[0] || c->fs[1])
+		return cli_usage("--mount", "options are one file system's: name it");
+	if (strlen(c->options) > TRIAL_OPTIONS_MAX || strpbrk(c->options, " \t\n"))
+		return cli_usage(c->options, "want options as in fstab, with commas and no spaces");
+	return CLI_DONE;
+}
+
 int calibrate_main(int argc, char **argv)
 {
 	static const char *const all[] = { "ext4", "xfs", "btrfs", NULL };
-	struct calibration c = { .fs = all };
+	struct calibration c = { .fs = all, .options = "" };
 	const struct cli_option table[] = {
 		{ "json", CLI_FLAG, &c.json, NULL, "print one JSON object and nothing else" },
+		{ "mount", CLI_STRING, &c.options, "OPTIONS",
+		  "of the one file system that is named, such as data=journal" },
 		{ NULL },
 	};
 	const struct cli_command command = {
@@ -263,6 +288,8 @@ int calibrate_main(int argc, char **argv)
 	if (first < argc)
 		c.fs = (const char *const *)argv + first;
 	code = check_names(c.fs);
+	if (!code)
+		code = check_options(&c);
 	if (code)
 		return code;
 	if (fsimage_refusal())

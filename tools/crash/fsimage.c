@@ -130,7 +130,7 @@ static int attach_any(int image_fd, int *ret_loop_fd)
 	return nr;
 }
 
-int fsimage_mount(const char *path, const char *fs, const char *point)
+int fsimage_mount(const char *path, const char *fs, const char *options, const char *point)
 {
 	int image_fd = open(path, O_RDWR | O_CLOEXEC), loop_fd = -1, nr, err = 0;
 	char device[32];
@@ -142,8 +142,23 @@ int fsimage_mount(const char *path, const char *fs, const char *point)
 	if (nr < 0)
 		return nr;
 	snprintf(device, sizeof(device), "/dev/loop%d", nr);
-	if (mount(device, point, fs, 0, NULL) < 0)
+	if (mount(device, point, fs, 0, options) < 0)
 		err = -errno;
 	close(loop_fd);
 	return err;
+}
+
+int fsimage_try(const char *path, const char *fs, const char *options, const char *point)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int err = fsimage_enter();
+
+		_exit(err ? -err : -fsimage_mount(path, fs, options, point));
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }

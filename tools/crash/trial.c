@@ -33,7 +33,7 @@
 
 /* -- playing, under the recorder ----------------------------------------------------------- */
 
-static int play(const char *fs, const struct scene *scene, const char *dir)
+static int play(const char *fs, const char *options, const struct scene *scene, const char *dir)
 {
 	char image[4096], point[4096];
 	int fd, err;
@@ -42,7 +42,7 @@ static int play(const char *fs, const struct scene *scene, const char *dir)
 	snprintf(point, sizeof(point), "%s/../mounted", dir);
 	err = fsimage_enter();
 	if (!err)
-		err = fsimage_mount(image, fs, point);
+		err = fsimage_mount(image, fs, options, point);
 	if (err)
 		return cli_fail_errno(point, err, NULL);
 	fd = open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -60,16 +60,16 @@ static int play(const char *fs, const struct scene *scene, const char *dir)
 	return err ? cli_fail_errno(scene->steps, err, NULL) : CLI_DONE;
 }
 
-/* "FS NUMBER DIR" of the environment. */
+/* "FS ,OPTIONS NUMBER DIR" of the environment. */
 static int play_named(const char *named)
 {
-	char fs[16];
+	char fs[16], options[TRIAL_OPTIONS_MAX + 2];
 	unsigned nr;
 	int used = 0;
 
-	if (sscanf(named, "%15s %u %n", fs, &nr, &used) != 2 || !used)
+	if (sscanf(named, "%15s %256s %u %n", fs, options, &nr, &used) != 3 || !used)
 		return cli_usage(PLAY_VARIABLE, "is for this command's own use");
-	return play(fs, &scenes[nr], named + used);
+	return play(fs, options + 1, &scenes[nr], named + used);
 }
 
 /* -- one state of the image ---------------------------------------------------------------- */
@@ -92,7 +92,7 @@ static int see_image(const struct trial *trial, char ret_seen[SCENE_SEEN])
 		int err = fsimage_enter(), fd;
 
 		if (!err)
-			err = fsimage_mount(image, trial->fs, point);
+			err = fsimage_mount(image, trial->fs, trial->options, point);
 		fd = err ? -1 : open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd >= 0)
 			scene_see(fd, trial->scene->looks, seen);
@@ -167,7 +167,8 @@ static int record(const struct trial *trial, struct crash_trace **ret_trace)
 	int err;
 
 	snprintf(base, sizeof(base), "%s/base", trial->area);
-	snprintf(named, sizeof(named), "%s %td %s", trial->fs, trial->scene - scenes, base);
+	snprintf(named, sizeof(named), "%s ,%s %td %s", trial->fs, trial->options,
+		 trial->scene - scenes, base);
 	err = crash_trace_create(NULL, NULL, &trace);
 	if (err)
 		return err;

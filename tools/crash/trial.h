@@ -8,12 +8,14 @@
 
 #include "tools/crash/scene.h"
 
-#define TRIAL_STATES 4
+#define TRIAL_STATES	  4
+#define TRIAL_OPTIONS_MAX 255
 
 struct trial {
 	const char *area; /* a directory of its own, with base/disk, an image of the file system,
 			     and mounted/ */
 	const char *fs;
+	const char *options; /* of mount; "": the default ones */
 	const struct scene *scene;
 
 	/* what comes of it */
