@@ -171,6 +171,89 @@ static void who_has_no_round_has_no_rank_but_a_reason(void **state)
 			    "too few rounds for a rank: give more time");
 }
 
+/* The shortest run there is: four rounds, in one of which everybody suffered. */
+static void make_short_field(void)
+{
+	const double cpu[] = { 100, 122, 7200, 300 };
+
+	make_field(cpu, cpu, 0.02);
+	field.rounds = STATS_ROUNDS_MIN;
+	for (size_t i = 0; i < CONTENDERS; i++) {
+		for (size_t r = 0; r < STATS_ROUNDS_MIN; r++) {
+			double own = 1 + 0.01 * (double)((i + r) % 3);
+
+			cells[i][r].cpu_ns = cells[i][r].wall_ns = cpu[i] * own * (r == 2 ? 5 : 1);
+		}
+	}
+}
+
+static void a_certain_loser_loses_though_one_round_of_four_was_disturbed(void **state)
+{
+	char reason[512];
+
+	(void)state;
+	make_short_field();
+	field_score(&field, 1);
+	assert_int_equal(field.nr_disturbed, 1);
+	assert_true(field.disturbed[2]);
+	assert_int_equal(field.best, 0);
+	assert_int_equal(scores[1].verdict, STATS_SLOWER);
+	assert_int_equal(scores[2].verdict, STATS_SLOWER);
+	assert_int_equal(scores[2].ratio.nr, STATS_ROUNDS_MIN);
+	assert_true(scores[2].ratio.low > 69 && scores[2].ratio.high < 75);
+	assert_int_equal(field.verdict, STATS_FASTER);
+	/* What a cost is in itself is told by the rounds that nothing disturbed. */
+	assert_int_equal(scores[2].cpu_ns.nr, 3);
+	assert_true(scores[2].cpu_ns.median < 7400);
+	assert_non_null(strstr(advice_reason(&field, 2, reason, sizeof(reason)), "takes 7"));
+	/* The runner scores again and again: a mark stays. */
+	field_score(&field, 1);
+	assert_int_equal(field.nr_disturbed, 1);
+	assert_true(field.disturbed[2]);
+}
+
+/* The others go on; who was dropped after four rounds has three that nothing disturbed. */
+static void who_was_dropped_after_a_disturbed_round_is_slower_all_the_same(void **state)
+{
+	const double cpu[] = { 100, 101, 130, 7200 };
+
+	(void)state;
+	make_field(cpu, cpu, 0.02);
+	for (size_t r = 0; r < ROUNDS; r++) {
+		for (size_t i = 0; i < CONTENDERS; i++) {
+			double cost = cpu[i] * (1 + 0.01 * (double)((i + r) % 3));
+
+			cells[i][r].cpu_ns = cells[i][r].wall_ns = cost * (r == 1 ? 5 : 1);
+		}
+	}
+	contenders[3].dropped = true;
+	for (size_t r = 4; r < ROUNDS; r++)
+		cells[3][r].cpu_ns = cells[3][r].wall_ns = NAN;
+	field_score(&field, 1);
+	assert_true(field.disturbed[1]);
+	assert_int_equal(scores[2].ratio.nr, ROUNDS - 1);
+	assert_int_equal(scores[3].ratio.nr, 4);
+	assert_int_equal(scores[3].verdict, STATS_SLOWER);
+}
+
+static void too_few_rounds_are_said_to_be_too_few(void **state)
+{
+	char reason[512];
+	struct advice a;
+
+	(void)state;
+	make_short_field();
+	for (size_t i = 1; i < CONTENDERS; i++)
+		cells[i][0].cpu_ns = cells[i][0].wall_ns = NAN;
+	field_score(&field, 1);
+	assert_int_equal(scores[1].verdict, STATS_INCONCLUSIVE);
+	assert_non_null(strstr(advice_reason(&field, 1, reason, sizeof(reason)),
+			       "has too few rounds to be told apart, 1.2"));
+	assert_non_null(strstr(reason, "give more time"));
+	advice_give(&field, &a);
+	assert_non_null(strstr(a.because, "too few rounds tell it apart from clever"));
+}
+
 static void noise_is_admitted(void **state)
 {
 	const double cpu[] = { 100, 110, 120, 130 };
@@ -257,6 +340,9 @@ int main(void)
 		TEST(void_and_unavailable_are_never_ranked),
 		TEST(who_was_dropped_early_is_not_recommended),
 		TEST(who_has_no_round_has_no_rank_but_a_reason),
+		TEST(a_certain_loser_loses_though_one_round_of_four_was_disturbed),
+		TEST(who_was_dropped_after_a_disturbed_round_is_slower_all_the_same),
+		TEST(too_few_rounds_are_said_to_be_too_few),
 		TEST(noise_is_admitted),
 		TEST(nobody_left_means_no_advice),
 		TEST(numbers_have_three_digits_and_a_unit),

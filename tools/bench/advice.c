@@ -108,6 +108,10 @@ const char *advice_reason(const struct field *f, size_t idx, char *buf, size_t s
 		snprintf(buf, size, "takes a little less CPU, %s, but %s",
 			 ratio_words(&s->ratio, ratio, sizeof(ratio)),
 			 is_simpler(f, idx) ? "more time" : "is harder to use");
+	else if (s->ratio.nr < STATS_ROUNDS_MIN)
+		snprintf(buf, size,
+			 "has too few rounds to be told apart, %s of the CPU; give more time",
+			 ratio_words(&s->ratio, ratio, sizeof(ratio)));
 	else
 		snprintf(buf, size, "cannot be told apart here, %s of the CPU",
 			 ratio_words(&s->ratio, ratio, sizeof(ratio)));
@@ -142,6 +146,10 @@ static const struct standing standings[] = {
 	[STATS_INCONCLUSIVE] = { "; but it could not be told apart from ", ", ", " the CPU" },
 };
 
+/* Not the numbers are to blame, there are too few of them. */
+static const struct standing hardly_met = { "; but too few rounds tell it apart from ", ", ",
+					    " the CPU" };
+
 /* Of those that take about as little CPU it is the one that takes less time. */
 static const struct standing chosen_for_speed = { "; it takes less time than ", ", which takes ",
 						  " the CPU" };
@@ -162,6 +170,8 @@ static void say_because(const struct field *f, struct advice *a)
 	stand = &standings[f->scores[next].verdict];
 	if (f->scores[next].verdict == STATS_FASTER && is_simpler(f, (size_t)next))
 		stand = &chosen_for_speed;
+	if (f->scores[next].ratio.nr < STATS_ROUNDS_MIN)
+		stand = &hardly_met;
 	snprintf(a->because, sizeof(a->because), "%s%s%s%s%s%s", c->mech->why, stand->before,
 		 f->contenders[next].name, stand->between, ratio, stand->after);
 }

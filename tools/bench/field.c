@@ -104,13 +104,19 @@ void field_free(struct field *f)
 	f->nr = 0;
 }
 
-void field_series(const struct field *f, size_t idx, bool wall, double *ret)
+void field_series_all(const struct field *f, size_t idx, bool wall, double *ret)
 {
 	const struct meter_cell *cells = f->contenders[idx].cells;
 
-	for (size_t r = 0; r < FIELD_ROUNDS_MAX; r++) {
-		ret[r] = wall ? cells[r].wall_ns : cells[r].cpu_ns;
-		if (r >= f->rounds || f->disturbed[r])
+	for (size_t r = 0; r < FIELD_ROUNDS_MAX; r++)
+		ret[r] = r >= f->rounds ? NAN : wall ? cells[r].wall_ns : cells[r].cpu_ns;
+}
+
+void field_series(const struct field *f, size_t idx, bool wall, double *ret)
+{
+	field_series_all(f, idx, wall, ret);
+	for (size_t r = 0; r < f->rounds; r++) {
+		if (f->disturbed[r])
 			ret[r] = NAN;
 	}
 }

@@ -18,7 +18,8 @@
  *
  * @rank: 1 for the recommended one; 0 when it is not ranked.
  * @cpu_ns, @wall_ns: per operation.
- * @ratio, @wall_ratio: to the recommended one, paired by round; above 1 costs more.
+ * @ratio, @wall_ratio: to the recommended one, paired by round; above 1 costs more. Disturbed
+ *                      rounds are among the pairs where fewer than STATS_ROUNDS_MIN others are.
  * @verdict: on @ratio.
  * @p50_ns, @p99_ns, @p999_ns: NaN with too few samples.
  * @cache_bytes: median growth of the page cache over a block; NaN where nothing tells.
@@ -105,6 +106,15 @@ void field_score(struct field *f, uint64_t seed);
  * @ret: FIELD_ROUNDS_MAX entries; NaN where it has none.
  */
 void field_series(const struct field *f, size_t idx, bool wall, double *ret);
+
+/**
+ * field_series_all - the same with the disturbed rounds.
+ * @f: borrowed.
+ * @idx: the contender.
+ * @wall: wall clock instead of CPU.
+ * @ret: FIELD_ROUNDS_MAX entries; NaN where it has none.
+ */
+void field_series_all(const struct field *f, size_t idx, bool wall, double *ret);
 
 /**
  * field_runner_up - the next mechanism in preference order; of those as good, a simpler one.

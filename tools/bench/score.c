@@ -20,7 +20,8 @@ static void mark_disturbed(struct field *f)
 	for (size_t i = 0; series && values && i < f->nr; i++) {
 		if (f->contenders[i].status != CONTENDER_RAN)
 			continue;
-		field_series(f, i, false, values + nr * FIELD_ROUNDS_MAX);
+		/* The marks of an earlier score must not hide what they mark. */
+		field_series_all(f, i, false, values + nr * FIELD_ROUNDS_MAX);
 		series[nr] = values + nr * FIELD_ROUNDS_MAX;
 		nr++;
 	}
@@ -86,6 +87,19 @@ static bool is_ranked(const struct field *f, size_t idx)
 	return f->contenders[idx].status == CONTENDER_RAN && f->scores[idx].cpu_ns.nr > 0;
 }
 
+static size_t pairs_in(const double *a, const double *b, size_t rounds)
+{
+	size_t nr = 0;
+
+	for (size_t r = 0; r < rounds; r++)
+		nr += a[r] > 0 && b[r] > 0;
+	return nr;
+}
+
+/*
+ * What disturbed a round disturbed both, and a ratio takes that out: where too few pairs would
+ * be left to decide anything, those of the disturbed rounds count as well.
+ */
 static struct stats_interval paired(const struct field *f, size_t idx, size_t base, bool wall,
 				    uint64_t seed)
 {
@@ -93,6 +107,10 @@ static struct stats_interval paired(const struct field *f, size_t idx, size_t ba
 
 	field_series(f, idx, wall, a);
 	field_series(f, base, wall, b);
+	if (pairs_in(a, b, f->rounds) < STATS_ROUNDS_MIN) {
+		field_series_all(f, idx, wall, a);
+		field_series_all(f, base, wall, b);
+	}
 	return stats_ratio(a, b, f->rounds, seed);
 }
 
