@@ -433,6 +433,32 @@ def small_disks(tap, sluice, _directory):
               done.stdout + done.stderr)
 
 
+def bind_mounts(tap, sluice, _directory):
+    """The same device mounted twice more, read-only and later: the mount of the path is told, as probe tells it."""
+    script = """
+        mkdir "$1/data" "$1/bound" "$1/later" || exit 98
+        mount --bind "$1/data" "$1/bound" && mount --bind "$1/data" "$1/later" || exit 99
+        mount -o remount,bind,ro,nosuid "$1/later" || exit 99
+        "$2" bench --json --seconds 1 --only idle-10,poll "$1/bound" >"$1/data/bench"
+        "$2" probe --json "$1/bound" >"$1/data/probe"
+        true
+    """
+    sentence = "the mount is that of the path, not another one of its device"
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", directory, sluice.path],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            tap.skip(sentence, f"cannot bind-mount: {done.stderr.strip()[:100]}")
+            return
+        with open(os.path.join(directory, "data", "bench"), encoding="utf-8") as file:
+            bench = json.load(file)["machine"]
+        with open(os.path.join(directory, "data", "probe"), encoding="utf-8") as file:
+            probe = json.load(file)["machine"]
+        holds(tap, sentence, bench["mount_point"] == os.path.join(directory, "bound") == probe["mount_point"] and
+              bench["mount_options"] == probe["mount_options"] and bench["file_system"] == probe["file_system"] and
+              "nosuid" not in bench["mount_options"].split(","), f"{bench}\n{probe}")
+
+
 def listing(tap, sluice, _directory):
     listed = sluice.run("bench", "--list")
     holds(tap, "--list names workloads and contenders", listed.returncode == 0 and "read-cached" in listed.stdout and
@@ -444,7 +470,7 @@ def main():
     where = os.environ.get("SLUICE_TEST_DIR") or os.environ.get("TMPDIR") or "/var/tmp"
     with tempfile.TemporaryDirectory(dir=where) as directory:
         for subject in (listing, short_run, text_report, html_report, save_and_compare, lies_are_void, refusals, closed_output,
-                        user_file, interruptions, not_ours, forbidden_ring, small_disks, every_contender):
+                        user_file, interruptions, not_ours, forbidden_ring, small_disks, bind_mounts, every_contender):
             try:
                 subject(tap, sluice, directory)
             except Exception:  # one that dies must not take the others along

@@ -1,5 +1,6 @@
 /* machine.c: reads /proc and /sys. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,9 @@
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#include "sys/statx.h"
+#include "tools/mount.h"
 
 #include "machine.h"
 
@@ -45,87 +49,19 @@ static uint64_t meminfo_bytes(const char *key)
 		       0;
 }
 
-/* mountinfo: id parent maj:min root mount-point options ... - type source super-options */
-static void read_mount_line(struct bench_machine *m, char *line)
+/* A device is mounted in many places, each with options of its own: its number tells none. */
+static void find_mount(struct bench_machine *m, const char *path)
 {
-	char *save = NULL, *field = strtok_r(line, " ", &save);
-	char *dash = NULL;
+	struct mount mount = { .file_system = "" };
+	struct sl_sys_statx st;
+	bool known = sl_sys_statx(AT_FDCWD, path, 0, SL_STATX_MNT_ID, &st) == 0 &&
+		     (st.mask & SL_STATX_MNT_ID);
 
-	for (int i = 0; field && i < 6; i++, field = strtok_r(NULL, " ", &save)) {
-		if (i == 4)
-			copy_text(m->mount_point, sizeof(m->mount_point), field);
-		if (i == 5)
-			copy_text(m->mount_options, sizeof(m->mount_options), field);
-	}
-	for (; field; field = strtok_r(NULL, " ", &save)) {
-		if (strcmp(field, "-") == 0) {
-			dash = field;
-			break;
-		}
-	}
-	if (!dash)
-		return;
-	field = strtok_r(NULL, " ", &save);
-	if (field)
-		copy_text(m->file_system, sizeof(m->file_system), field);
-	field = strtok_r(NULL, " ", &save);
-	if (field)
-		copy_text(m->source, sizeof(m->source), field);
-	field = strtok_r(NULL, " \n", &save);
-	if (field) {
-		size_t used = strlen(m->mount_options);
-
-		snprintf(m->mount_options + used, sizeof(m->mount_options) - used, ",%s", field);
-	}
-}
-
-/* How much of a path a mount point covers; 0 when it lies elsewhere. */
-static size_t covers(const char *point, const char *path)
-{
-	size_t len = strlen(point);
-
-	if (strcmp(point, "/") == 0)
-		return 1;
-	return strncmp(point, path, len) == 0 && (path[len] == '/' || !path[len]) ? len : 0;
-}
-
-/* A subvolume of btrfs has a device number of its own: then the path must tell. */
-static void find_mount_by_path(struct bench_machine *m, const char *path)
-{
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char line[4096], point[4096], *real = realpath(path, NULL);
-	size_t best = 0;
-
-	while (f && real && fgets(line, sizeof(line), f)) {
-		size_t len = 0;
-
-		if (sscanf(line, "%*d %*d %*s %*s %4095s", point) == 1)
-			len = covers(point, real);
-		if (!len || len < best)
-			continue;
-		best = len;
-		read_mount_line(m, line);
-	}
-	if (f)
-		fclose(f);
-	free(real);
-}
-
-/* The mount whose device it is; the last of several covers the others. */
-static void find_mount(struct bench_machine *m, dev_t dev)
-{
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char line[4096];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		unsigned major_nr, minor_nr;
-
-		if (sscanf(line, "%*d %*d %u:%u", &major_nr, &minor_nr) == 2 &&
-		    makedev(major_nr, minor_nr) == dev)
-			read_mount_line(m, line);
-	}
-	if (f)
-		fclose(f);
+	mount_of(path, known ? st.mnt_id : 0, &mount);
+	copy_text(m->file_system, sizeof(m->file_system), mount.file_system);
+	copy_text(m->mount_options, sizeof(m->mount_options), mount.options);
+	copy_text(m->mount_point, sizeof(m->mount_point), mount.point);
+	copy_text(m->source, sizeof(m->source), mount.source);
 }
 
 static bool read_attribute(dev_t dev, const char *name, char *ret, size_t size)
@@ -212,9 +148,7 @@ void bench_machine_look(struct bench_machine *m, const char *path)
 		m->load = 0;
 	if (stat(path, &st) < 0)
 		return;
-	find_mount(m, st.st_dev);
-	if (!*m->file_system)
-		find_mount_by_path(m, path);
+	find_mount(m, path);
 	look_at_device(m, st.st_dev);
 	if (!*m->device && stat(m->source, &st) == 0 && S_ISBLK(st.st_mode))
 		look_at_device(m, st.st_rdev);

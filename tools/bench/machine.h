@@ -21,7 +21,7 @@ struct bench_machine {
 	uint64_t memory_bytes, memory_available_bytes;
 	uint64_t memlock_bytes;
 	char file_system[32];
-	char mount_options[256];
+	char mount_options[512];
 	char mount_point[256];
 	char source[256];
 	char journal[16];

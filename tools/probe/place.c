@@ -9,61 +9,20 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "tools/mount.h"
 #include "tools/probe/proc.h"
 #include "tools/probe/place.h"
 
-/* mountinfo writes blanks and backslashes as \ooo. */
-static void unescape(char *text)
-{
-	char *out = text;
-
-	for (const char *in = text; *in; out++) {
-		if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && in[2] && in[3]) {
-			*out = (char)((in[1] & 7u) << 6 | (in[2] & 7u) << 3 | (in[3] & 7u));
-			in += 4;
-		} else {
-			*out = *in++;
-		}
-	}
-	*out = '\0';
-}
-
-/*
- * One line: "id parent M:m root mountpoint options [tags...] - type source superoptions".
- * Returns whether it is the mount with that id.
- */
-static bool parse_mount(struct place *place, char *line, uint64_t mnt_id)
-{
-	unsigned long long id;
-	char options[256] = "", super[256] = "";
-	char *dash = strstr(line, " - ");
-
-	if (sscanf(line, "%llu", &id) != 1 || id != mnt_id || !dash)
-		return false;
-	if (sscanf(line, "%*u %*u %*s %*s %255s %255s", place->mount_point, options) != 2)
-		return false;
-	if (sscanf(dash, " - %31s %255s %255s", place->fs, place->source, super) < 2)
-		return false;
-	unescape(place->mount_point);
-	unescape(place->source);
-	snprintf(place->options, sizeof(place->options), "%s,%s", options, super);
-	return true;
-}
-
 static void find_mount(struct place *place)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL;
-	size_t room = 0;
+	bool known = place->stx.mask & SL_STATX_MNT_ID;
+	struct mount mount = { .file_system = "unknown" };
 
-	strcpy(place->fs, "unknown");
-	if (!file)
-		return;
-	while (getline(&line, &room, file) > 0)
-		if (parse_mount(place, line, place->stx.mnt_id))
-			break;
-	free(line);
-	fclose(file);
+	mount_of(place->path, known ? place->stx.mnt_id : 0, &mount);
+	strcpy(place->fs, mount.file_system);
+	strcpy(place->mount_point, mount.point);
+	strcpy(place->options, mount.options);
+	strcpy(place->source, mount.source);
 }
 
 /* The queue directory of a device number; a partition's is one level up. */
