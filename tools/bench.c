@@ -174,10 +174,10 @@ static uint64_t share_of_time(const struct bench *b, size_t idx)
 	size_t left = 0;
 
 	for (size_t i = idx; i < b->plan.nr; i++)
-		left += b->report.fields[i].nr;
+		left += field_players(&b->report.fields[i]);
 	if (used >= b->budget_ns || !left)
 		return 0;
-	return (b->budget_ns - used) / left * b->report.fields[idx].nr;
+	return (b->budget_ns - used) / left * field_players(&b->report.fields[idx]);
 }
 
 static void all_lack(struct field *f, const char *format, const char *cause)
@@ -239,6 +239,15 @@ static int run_field(struct bench *b, size_t idx)
 	return err;
 }
 
+/* Said in every report: who is left out is not forgotten. */
+static void sit_out(const struct plan *plan, struct field *f)
+{
+	for (size_t i = 0; i < f->nr; i++) {
+		if (plan_sits_out(plan, &f->contenders[i]))
+			contender_sit_out(&f->contenders[i]);
+	}
+}
+
 static int make_fields(struct bench *b)
 {
 	size_t nr = 0;
@@ -254,6 +263,7 @@ static int make_fields(struct bench *b)
 		err = field_make(f, b->plan.depths, b->plan.nr_depths, wanted, &b->plan);
 		if (err)
 			return err;
+		sit_out(&b->plan, f);
 		if (f->nr)
 			nr++;
 		else
@@ -305,11 +315,30 @@ static int run(struct bench *b)
 
 /* -- the command line ---------------------------------------------------------------------- */
 
+/* Whether a workload runs only when --only names it. */
+static bool is_extra(const struct plan *plan, const struct workload *w)
+{
+	struct plan usual = *plan;
+	const char *word;
+
+	usual.every = false;
+	plan_make(&usual, &word);
+	for (size_t i = 0; i < usual.nr; i++) {
+		if (strcmp(usual.workloads[i].name, w->name) == 0)
+			return false;
+	}
+	return true;
+}
+
 static void list_all(const struct bench *b)
 {
 	printf("workloads (--only NAME):\n");
-	for (size_t i = 0; i < b->plan.nr; i++)
-		printf("  %-22s %s\n", b->plan.workloads[i].name, b->plan.workloads[i].title);
+	for (size_t i = 0; i < b->plan.nr; i++) {
+		const struct workload *w = &b->plan.workloads[i];
+
+		printf("  %-22s %s%s\n", w->name, w->title,
+		       is_extra(&b->plan, w) ? "; only when named" : "");
+	}
 	printf("\ncontenders (--only NAME):\n");
 	for (const struct mechanism *const *m = mechanisms_all(); *m; m++) {
 		if (!b->plan.net || (*m)->kind == WORKLOAD_SEND)
@@ -329,6 +358,29 @@ static int check_block(const struct bench *b)
 	return cli_fail(CLI_USAGE, "--bs", "not a multiple of 512 bytes", "try 4K");
 }
 
+static int refuse_rw(const char *word)
+{
+	char cause[96], remedy[96];
+
+	snprintf(cause, sizeof(cause), "'%.40s' is no kind of work", word);
+	snprintf(remedy, sizeof(remedy), "want %s", plan_rw_words());
+	return cli_fail(CLI_USAGE, "--rw", cause, remedy);
+}
+
+/* The words are known, but no workload fits them all. */
+static int refuse_nothing(const struct plan *p)
+{
+	struct plan without = *p;
+	const char *word;
+
+	without.read_only = false;
+	if (p->read_only && plan_make(&without, &word) == 0)
+		return cli_fail(CLI_USAGE, p->only ? "--only" : "--rw", "leaves nothing to do",
+				"a file is only read: name a directory to write");
+	return cli_fail(CLI_USAGE, "--only", "names no workload that --rw chooses",
+			"leave out one of the two");
+}
+
 static int make_plan(struct bench *b)
 {
 	const char *word = NULL;
@@ -338,15 +390,15 @@ static int make_plan(struct bench *b)
 	if (plan_depths(&b->plan, b->qd) < 0)
 		return cli_fail(CLI_USAGE, "--qd", "not a list of depths",
 				"give up to 8 numbers of 1 to 128, as in 1,8,32");
+	b->plan.every = b->list;
 	err = plan_make(&b->plan, &word);
+	if (err == -EINVAL && word == b->plan.rw)
+		return refuse_rw(word);
 	if (err == -EINVAL)
 		return cli_fail(CLI_USAGE, word, "neither a workload nor a contender",
 				b->plan.net ? "see `sluice bench --net --list`" :
 					      "see `sluice bench --list`");
-	if (err)
-		return cli_fail(CLI_USAGE, "--only", "leaves nothing to do",
-				"a file is only read: name a directory to write");
-	return CLI_DONE;
+	return err ? refuse_nothing(&b->plan) : CLI_DONE;
 }
 
 static char *join_command(int argc, char **argv)

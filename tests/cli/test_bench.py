@@ -43,6 +43,9 @@ RAN_KEYS = {"cpu_ns_interval": dict, "wall_ns_per_op": NUMBER, "latency_samples"
 SENT_KEYS = {"copies_evidence": str, "cpu_s_per_gb": NUMBER, "receiver_cpu_ns_per_op": OPTIONAL,
              "receiver_cpu_s_per_gb": OPTIONAL}
 INTERVAL_KEYS = {"median": NUMBER, "low": NUMBER, "high": NUMBER}
+# Who shows nothing in a workload that others do not show, as the man page has it.
+LEFT_OUT = {"scan": {"preadv", "posix-aio"}, "mixed": {"read", "preadv", "posix-aio"},
+            "send": {"io_uring send", "io_uring send_zc", "sendfile+kTLS"}}
 SMALL = ("--seconds", "1", "--size", "8M")
 
 
@@ -125,6 +128,13 @@ def documented():
     return [f"not in docs/json/bench.md: {name}" for name in names if f"`{name}`" not in text]
 
 
+def manual(heading):
+    """A section of the man page."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "man", "sluice-bench.1.scd")
+    with open(path, encoding="utf-8") as file:
+        return file.read().split(f"\n# {heading}\n", 1)[1].split("\n# ", 1)[0]
+
+
 def parsed(done):
     """The JSON of a finished run; None (and no crash) when stdout is anything else."""
     try:
@@ -179,6 +189,10 @@ def every_contender(tap, sluice, directory):
     holds(tap, "their JSON has the documented members too", not problems, "\n".join(problems[:20]))
     wrong = failures(run)
     holds(tap, "nobody fails or reads other data than the file's", not wrong, "\n".join(wrong))
+    out = {w["name"]: {c["mechanism"] for c in w["contenders"] if "--full runs it" in c["reason"]} for w in run["workloads"]}
+    holds(tap, "who sits out is listed as left out, with the reason", out == {name: LEFT_OUT.get(name, set()) for name in out} and
+              all(c["status"] == "unavailable" for w in run["workloads"] for c in w["contenders"] if "--full" in c["reason"]
+                  and c["mechanism"] in LEFT_OUT.get(w["name"], ())), str(out))
     select = contenders(run, "idle-10000").get("select")
     holds(tap, "select is void beyond FD_SETSIZE", select and
               (select["status"] == "unavailable" and "open files" in select["reason"] or
@@ -211,6 +225,10 @@ def text_report(tap, sluice, directory):
     wide = [line for line in done.stdout.splitlines() if len(line) > 100]
     holds(tap, "no line is wider than 100 columns", not wide, "\n".join(wide))
     holds(tap, "a file gets no escape sequences", "\033" not in done.stdout, done.stdout[:200])
+    partly = sluice.run("bench", *SMALL, "--only", "send", directory, encoding="utf-8", env={**os.environ, "LC_ALL": "C"})
+    said = [line for line in partly.stdout.splitlines() if line.startswith("  left out ")]
+    holds(tap, "the table names once whom it left out", len(said) == 1 and
+              all(name in said[0] for name in LEFT_OUT["send"]), partly.stdout)
     for locale in ("C", "POSIX"):
         plain = sluice.run(*words, directory, encoding="utf-8", env={**os.environ, "LC_ALL": locale})
         holds(tap, f"the table is ASCII where the locale is {locale}", "\n* " in plain.stdout and plain.stdout.isascii(),
@@ -278,7 +296,8 @@ def refusals(tap, sluice, directory):
         (["--net", "--only", "pread"], 2, "no contender does such a workload"),
         (["--net", "--bs", "32M"], 2, "--bs"),
         (["--only", "nonsense"], 2, "neither a workload nor a contender"),
-        (["--rw", "sideways"], 2, "neither a workload nor a contender"),
+        (["--rw", "sideways"], 2, "--rw: 'sideways' is no kind of work; want randread, read, randrw, randwrite or write\n"),
+        (["--only", "read-cached", "--rw", "randwrite"], 2, "--only: names no workload that --rw chooses; "),
         (["--qd", "0"], 2, "depths"),
         (["--bs", "100"], 2, "--bs"),
         (["--bs", "1000"], 2, "multiple of 512"),
@@ -463,6 +482,13 @@ def listing(tap, sluice, _directory):
     listed = sluice.run("bench", "--list")
     holds(tap, "--list names workloads and contenders", listed.returncode == 0 and "read-cached" in listed.stdout and
               "io_uring-fixed" in listed.stdout and "sluice:epoll" in listed.stdout, listed.stdout)
+    for options in ((), ("--net",)):
+        listed = sluice.run("bench", *options, "--list").stdout
+        every = {word.strip("*,") for line in manual("WORKLOADS").splitlines() if line.endswith("*") for word in line.split()
+                 if word.startswith("*") and word.strip("*,").startswith("net") == bool(options)}
+        names = {line.split()[0] for line in listed.split("\n\n")[0].splitlines()[1:]}
+        holds(tap, f"{' '.join(('--list', *options))} names every workload of the manual", names == every and every,
+                  f"{sorted(names ^ every)} in {listed}")
 
 
 def main():

@@ -22,6 +22,13 @@ static bool wants(const struct plan *p, const struct mechanism *mech)
 	return plan_wants(p, &c);
 }
 
+static bool sits_out(const struct plan *p, const struct mechanism *mech)
+{
+	struct contender c = { .mech = mech, .work = &p->workloads[0] };
+
+	return plan_sits_out(p, &c);
+}
+
 static void no_wish_means_every_realistic_workload(void **state)
 {
 	struct plan p = made(NULL, NULL);
@@ -150,13 +157,49 @@ static void net_means_files_to_sockets_by_size(void **state)
 static void who_says_nothing_new_sits_out(void **state)
 {
 	struct plan p = made(NULL, "send"), full = { .only = "send", .full = true };
+	struct plan named = made(NULL, "send,io_uring send");
 	const char *word = NULL;
 
 	(void)state;
-	assert_true(wants(&p, &mechanism_uring_send_fixed));
-	assert_false(wants(&p, &mechanism_uring_send));
+	/* It is among those that take part, so that the report can say that it was left out. */
+	assert_true(wants(&p, &mechanism_uring_send));
+	assert_true(sits_out(&p, &mechanism_uring_send));
+	assert_false(sits_out(&p, &mechanism_uring_send_fixed));
+	assert_true(wants(&named, &mechanism_uring_send));
+	assert_false(sits_out(&named, &mechanism_uring_send));
 	assert_int_equal(plan_make(&full, &word), 0);
-	assert_true(wants(&full, &mechanism_uring_send));
+	assert_false(sits_out(&full, &mechanism_uring_send));
+}
+
+static void a_kind_of_work_and_a_workload_must_agree(void **state)
+{
+	struct plan both = { .rw = "randwrite", .only = "read-cached" };
+	struct plan one = made("randread", "read-direct,pread");
+	const char *word = NULL;
+
+	(void)state;
+	assert_int_equal(plan_make(&both, &word), -ENODATA);
+	assert_int_equal(one.nr, 1);
+	assert_string_equal(one.workloads[0].name, "read-direct");
+	/* A contender's name says nothing on workloads. */
+	assert_string_equal(made("randwrite", "pread").workloads[0].name, "write-random");
+}
+
+static void a_list_has_what_runs_only_when_named(void **state)
+{
+	struct plan p = { .every = true }, net = { .net = true, .every = true };
+	const char *word = NULL;
+	bool found = false;
+
+	(void)state;
+	assert_int_equal(plan_make(&p, &word), 0);
+	for (size_t i = 0; i < p.nr; i++)
+		found |= strcmp(p.workloads[i].name, "write-random") == 0;
+	assert_true(found);
+	assert_int_equal(p.nr, 11);
+	assert_int_equal(plan_make(&net, &word), 0);
+	assert_string_equal(net.workloads[0].name, "net");
+	assert_int_equal(net.nr, 7);
 }
 
 int main(void)
@@ -171,6 +214,8 @@ int main(void)
 		TEST(the_block_size_is_in_the_title),
 		TEST(net_means_files_to_sockets_by_size),
 		TEST(who_says_nothing_new_sits_out),
+		TEST(a_kind_of_work_and_a_workload_must_agree),
+		TEST(a_list_has_what_runs_only_when_named),
 	};
 
 	return RUN_TESTS(tests);

@@ -114,6 +114,9 @@ static const struct mechanism lacking = { .name = "lacking",
 					  .open = open_lacking,
 					  .run = run_honest };
 
+/* How the next field begins. */
+static bool all_lacking, one_sits_out;
+
 /* A field of two or three: the honest one and another; the shortest run there is. */
 static struct field *run_field(const struct mechanism *other, size_t nr, enum workload_cache cache,
 			       enum mechanism_mode mode)
@@ -136,7 +139,7 @@ static struct field *run_field(const struct mechanism *other, size_t nr, enum wo
 					.block_bytes = BLOCK };
 	field.env = (struct workload_env){ .file = &file };
 	for (size_t i = 0; i < nr; i++) {
-		contenders[i] = (struct contender){ .mech = i == 1 ? other : &honest,
+		contenders[i] = (struct contender){ .mech = i == 1 || all_lacking ? other : &honest,
 						    .work = &field.work,
 						    .env = &field.env,
 						    .mode = mode,
@@ -148,6 +151,8 @@ static struct field *run_field(const struct mechanism *other, size_t nr, enum wo
 		for (int r = 0; r < FIELD_ROUNDS_MAX; r++)
 			cells[i][r].cpu_ns = cells[i][r].wall_ns = __builtin_nan("");
 	}
+	if (one_sits_out)
+		contender_sit_out(&contenders[1]);
 	assert_int_equal(runner_run(&field, &opts), 0);
 	field_score(&field, 3);
 	return &field;
@@ -304,6 +309,45 @@ static void who_holds_up_all_others_is_left_out_when_time_is_short(void **state)
 	assert_non_null(strstr(reason, "--seconds"));
 }
 
+static void where_nobody_can_run_no_round_is_counted(void **state)
+{
+	struct field *f;
+	struct advice a;
+
+	(void)state;
+	all_lacking = true;
+	f = run_against(&lacking, CACHE_WARM, MODE_BUFFERED);
+	all_lacking = false;
+	assert_int_equal(f->rounds, 0);
+	assert_int_equal(f->best, -1);
+	assert_int_equal(field_players(f), 0);
+	advice_give(f, &a);
+	assert_string_equal(a.noise, "nothing to compare");
+}
+
+static int open_forbidden(struct contender *c)
+{
+	(void)c;
+	fail_msg("who sits out is opened");
+	return 0;
+}
+
+static void who_sits_out_is_neither_opened_nor_forgotten(void **state)
+{
+	static const struct mechanism idle = { .name = "idle",
+					       .open = open_forbidden,
+					       .run = run_honest };
+	struct field *f;
+
+	(void)state;
+	one_sits_out = true;
+	f = run_against(&idle, CACHE_WARM, MODE_BUFFERED);
+	one_sits_out = false;
+	assert_int_equal(f->contenders[1].status, CONTENDER_UNAVAILABLE);
+	assert_non_null(strstr(f->contenders[1].reason, "--full runs it"));
+	assert_int_equal(f->best, 0);
+}
+
 static void a_short_file_of_the_users_is_refused(void **state)
 {
 	const char *path = support_path(support_tmpdir(), "short");
@@ -333,6 +377,8 @@ int main(void)
 		TEST(want_of_memory_may_pass_and_nothing_else_does),
 		TEST(who_is_slower_than_a_block_is_ranked_all_the_same),
 		TEST(who_holds_up_all_others_is_left_out_when_time_is_short),
+		TEST(where_nobody_can_run_no_round_is_counted),
+		TEST(who_sits_out_is_neither_opened_nor_forgotten),
 		TEST(a_short_file_of_the_users_is_refused),
 	};
 

@@ -209,7 +209,7 @@ static void say_noise(const struct field *f, struct advice *a)
 			     f->wall_spread * 100);
 	else
 		n = snprintf(a->noise, sizeof(a->noise), "nothing to compare");
-	if (n > 0 && (size_t)n < sizeof(a->noise))
+	if (f->rounds && n > 0 && (size_t)n < sizeof(a->noise))
 		snprintf(a->noise + n, sizeof(a->noise) - (size_t)n,
 			 " (CPU pressure %.0f %%, stolen %.0f %%, %zu of %zu rounds disturbed)",
 			 f->noise.cpu_pressure * 100, f->noise.steal * 100, f->nr_disturbed,

@@ -20,6 +20,13 @@ int contender_lacks(struct contender *c, const char *format, ...)
 	return -ENOSYS;
 }
 
+void contender_sit_out(struct contender *c)
+{
+	c->sits_out = true;
+	contender_lacks(c, "nothing to see here that others do not show; --full runs it, and so "
+			   "does its name in --only");
+}
+
 int contender_lacks_errno(struct contender *c, const char *call, int err)
 {
 	return contender_lacks(c, "%s: %s", call, strerror(-err));

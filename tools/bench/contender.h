@@ -88,6 +88,7 @@ struct mechanism {
  *
  * @reason: why it is void, unavailable or left out; "" while nothing speaks against it.
  * @dropped: takes no part in further rounds.
+ * @sits_out: takes no part unless asked for: unavailable from the start, see contender_sit_out().
  * @buf: @depth blocks of the workload's size, page aligned and touched, so that direct requests
  *       never fault.
  * @fd: opened by the runner in the contender's mode for WORKLOAD_BLOCKS and WORKLOAD_APPEND.
@@ -114,7 +115,7 @@ struct contender {
 
 	enum contender_status status;
 	char reason[256];
-	bool dropped;
+	bool dropped, sits_out;
 
 	int fd;
 	unsigned char *buf;
@@ -145,6 +146,13 @@ struct contender {
  */
 int contender_lacks(struct contender *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/**
+ * contender_sit_out - leave it out of a run that nobody asked to be complete; it becomes
+ * unavailable.
+ * @c: the contender, not opened yet.
+ */
+void contender_sit_out(struct contender *c);
 
 /**
  * contender_try_again - whether to make a ring once more, after a short sleep.

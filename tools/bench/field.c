@@ -89,6 +89,15 @@ int field_make(struct field *f, const unsigned *depths, size_t nr_depths,
 	return err;
 }
 
+size_t field_players(const struct field *f)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < f->nr; i++)
+		nr += f->contenders[i].status == CONTENDER_RAN;
+	return nr;
+}
+
 void field_free(struct field *f)
 {
 	for (size_t i = 0; i < f->nr; i++) {

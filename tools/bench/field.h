@@ -86,6 +86,14 @@ int field_make(struct field *f, const unsigned *depths, size_t nr_depths,
 	       bool (*wanted)(void *ctx, const struct contender *c), void *ctx);
 
 /**
+ * field_players - count those who can still take part.
+ * @f: made.
+ *
+ * Return: contenders that nothing has shown to be void or unavailable.
+ */
+size_t field_players(const struct field *f);
+
+/**
  * field_free - undo field_make().
  * @f: may be zeroed.
  */

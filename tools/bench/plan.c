@@ -14,7 +14,7 @@
 /*
  * @rw: the words of --rw that choose it, separated by blanks.
  * @sits_out: mechanisms that say nothing new here, separated by commas; they take part with
- *            --full.
+ *            --full, or when named.
  * @net: it belongs to --net.
  * @size: of --net: takes part where --bs says a size, as NET_GIVEN; or where it does not.
  */
@@ -279,12 +279,14 @@ static bool takes(const struct plan *p, const struct template *t)
 {
 	if (p->read_only && t->writes)
 		return false;
-	if (p->rw)
-		return any_word(t->rw, " ", equals, p->rw);
+	if (p->rw && !any_word(t->rw, " ", equals, p->rw))
+		return false;
 	if (p->net && !t->net)
 		return false;
 	if (p->only && any_word(p->only, ",", names_workload, p))
 		return any_word(p->only, ",", matches, t->work.name);
+	if (p->rw || (p->every && t->net == p->net))
+		return true;
 	if (t->size == (p->block_bytes ? NET_OWN : NET_GIVEN))
 		return false;
 	return t->net == p->net && strcmp(t->rw, "randwrite") != 0;
@@ -309,7 +311,7 @@ int plan_make(struct plan *p, const char **ret_word)
 {
 	const char *unknown = p->only ? unknown_word(p) : NULL;
 
-	if (!unknown && p->rw && !knows_rw(p->rw))
+	if (p->rw && !knows_rw(p->rw))
 		unknown = p->rw;
 	if (unknown) {
 		*ret_word = unknown;
@@ -332,13 +334,30 @@ static const struct template *template_of(const struct workload *w)
 	return NULL;
 }
 
+/* Whether --only has a word for contenders: else all of them are meant. */
+static bool chooses_contenders(const struct plan *p)
+{
+	const struct wish any = { .plan = p };
+
+	return p->only && any_word(p->only, ",", is_contender_word, &any);
+}
+
 bool plan_wants(const struct plan *p, const struct contender *c)
 {
-	const struct wish any = { .plan = p }, this = { .plan = p, .name = c->mech->name };
+	const struct wish this = { .plan = p, .name = c->mech->name };
 
-	if (p->only && any_word(p->only, ",", is_contender_word, &any))
-		return any_word(p->only, ",", is_contender_word, &this);
-	return p->full || !any_word(template_of(c->work)->sits_out, ",", equals, c->mech->name);
+	return !chooses_contenders(p) || any_word(p->only, ",", is_contender_word, &this);
+}
+
+bool plan_sits_out(const struct plan *p, const struct contender *c)
+{
+	return !p->full && !chooses_contenders(p) &&
+	       any_word(template_of(c->work)->sits_out, ",", equals, c->mech->name);
+}
+
+const char *plan_rw_words(void)
+{
+	return "randread, read, randrw, randwrite or write";
 }
 
 bool plan_needs_file(const struct plan *p)

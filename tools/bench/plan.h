@@ -16,6 +16,7 @@
  * @block_bytes: instead of each workload's own; 0 for those. With @net it is the one file size.
  * @read_only: the user's file is read: nothing that writes.
  * @full: every depth and every mechanism everywhere.
+ * @every: those workloads as well that run only when they are named (--list).
  */
 struct plan {
 	const char *rw;
@@ -24,6 +25,7 @@ struct plan {
 	uint32_t block_bytes;
 	bool read_only;
 	bool full;
+	bool every;
 
 	unsigned depths[PLAN_DEPTHS_MAX];
 	size_t nr_depths;
@@ -45,7 +47,7 @@ int plan_depths(struct plan *p, const char *text);
  * @p: its wishes are set.
  * @ret_word: the word nobody knows, borrowed from @only or @rw; untouched else.
  *
- * Return: 0; -EINVAL: an unknown word; -ENODATA: the wishes leave nothing to do.
+ * Return: 0; -EINVAL: an unknown word; -ENODATA: each wish can be met, but not all together.
  */
 int plan_make(struct plan *p, const char **ret_word);
 
@@ -57,6 +59,22 @@ int plan_make(struct plan *p, const char **ret_word);
  * Return: whether it does.
  */
 bool plan_wants(const struct plan *p, const struct contender *c);
+
+/**
+ * plan_sits_out - whether one that takes part only does so when it is named, or with --full.
+ * @p: made.
+ * @c: a contender that plan_wants() wants.
+ *
+ * Return: whether it says nothing new in its workload and nobody has asked for it.
+ */
+bool plan_sits_out(const struct plan *p, const struct contender *c);
+
+/**
+ * plan_rw_words - what --rw may be.
+ *
+ * Return: words separated by blanks and commas; static.
+ */
+const char *plan_rw_words(void);
 
 /**
  * plan_needs_file - whether any workload needs the data file.

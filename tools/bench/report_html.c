@@ -134,6 +134,7 @@ static void unranked_row(FILE *out, const struct field *f, size_t idx)
 	element(out, "td", NULL,
 		c->status == CONTENDER_RAN  ? "no rank" :
 		c->status == CONTENDER_VOID ? "void" :
+		c->sits_out		    ? "left out" :
 					      "cannot run");
 	fprintf(out, "<td colspan=\"%d\" class=\"say\">", f->work.kind == WORKLOAD_SEND ? 10 : 8);
 	svg_text(out, advice_reason(f, idx, reason, sizeof(reason)));

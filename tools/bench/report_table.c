@@ -338,7 +338,8 @@ static void unranked(FILE *out, const struct field *f, enum contender_status sta
 		char line[1024] = "";
 		bool said = false;
 
-		if (f->contenders[i].status != status || f->scores[i].rank)
+		if (f->contenders[i].status != status || f->scores[i].rank ||
+		    f->contenders[i].sits_out)
 			continue;
 		advice_reason(f, i, first, sizeof(first));
 		for (size_t j = 0; j < f->nr && !said; j++) {
@@ -352,6 +353,27 @@ static void unranked(FILE *out, const struct field *f, enum contender_status sta
 		if (!said)
 			paragraph(out, label, line);
 	}
+}
+
+/* Those that nobody asked for share a line; one name for all modes and depths. */
+static void left_out(FILE *out, const struct field *f)
+{
+	const struct contender *last = NULL;
+	char line[1024] = "";
+
+	for (size_t i = 0; i < f->nr; i++) {
+		const struct contender *c = &f->contenders[i];
+
+		if (!c->sits_out)
+			continue;
+		if (!last || last->mech != c->mech)
+			join(line, sizeof(line), ", ", c->mech->name);
+		last = c;
+	}
+	if (!last)
+		return;
+	join(line, sizeof(line), ": ", last->reason);
+	paragraph(out, "left out", line);
 }
 
 static void reasons(FILE *out, const struct field *f)
@@ -401,6 +423,7 @@ static void advise(FILE *out, const struct field *f)
 	unranked(out, f, CONTENDER_RAN, "no rank");
 	unranked(out, f, CONTENDER_VOID, "void");
 	unranked(out, f, CONTENDER_UNAVAILABLE, "cannot run");
+	left_out(out, f);
 	paragraph(out, "noise", a.noise);
 }
 
@@ -454,8 +477,11 @@ void bench_report_table_field(FILE *out, const struct field *f)
 	fputs(term_style(out, TERM_BOLD), out);
 	left(out, f->work.title, 1);
 	fprintf(out, "%s", term_style(out, TERM_PLAIN));
-	snprintf(count, sizeof(count), "%s · %zu rounds in %.1f s", f->work.name, f->rounds,
-		 f->noise.seconds);
+	if (f->rounds)
+		snprintf(count, sizeof(count), "%s · %zu rounds in %.1f s", f->work.name, f->rounds,
+			 f->noise.seconds);
+	else
+		snprintf(count, sizeof(count), "%s · no round", f->work.name);
 	fputs(term_style(out, TERM_DIM), out);
 	if (columns(f->work.title) + 2 + columns(count) <= page_width(out))
 		right(out, count, page_width(out) - columns(f->work.title));

@@ -239,11 +239,14 @@ static void run_rounds(struct field *f, const struct runner_opts *opts, uint64_t
 {
 	uint64_t warm_ns;
 
+	if (!field_players(f))
+		return;
 	warm_up(f, opts, state);
 	warm_ns = clock_now_ns();
 	if (!opts->keep_losers)
 		leave_out_slow(f, warm_ns < end_ns ? end_ns - warm_ns : 0);
-	while (f->rounds < FIELD_ROUNDS_MAX) {
+	/* Who fails in its rounds may have been the last. */
+	while (f->rounds < FIELD_ROUNDS_MAX && field_players(f)) {
 		uint64_t begin_ns = clock_now_ns(), now_ns;
 
 		run_round(f, opts, f->rounds++, state);
@@ -263,7 +266,8 @@ static void run_rounds(struct field *f, const struct runner_opts *opts, uint64_t
 /* Short on time the fewest rounds get short blocks; with plenty there are more rounds first. */
 static uint64_t block_target(const struct field *f, uint64_t budget_ns)
 {
-	uint64_t turn_ns = budget_ns / (f->nr ? f->nr : 1);
+	size_t nr = field_players(f);
+	uint64_t turn_ns = budget_ns / (nr ? nr : 1);
 	uint64_t hoped_ns = turn_ns / ROUNDS_HOPED, least_ns = turn_ns / ROUNDS_LEAST;
 
 	if (hoped_ns > BLOCK_NS_MIN)
@@ -286,6 +290,8 @@ int runner_run(struct field *f, const struct runner_opts *opts)
 	for (size_t i = 0; i < f->nr; i++) {
 		struct contender *c = &f->contenders[i];
 
+		if (c->status != CONTENDER_RAN)
+			continue;
 		if (opts->progress)
 			opts->progress(opts->ctx, f, c);
 		turn_open(c);
