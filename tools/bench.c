@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -66,6 +67,8 @@ static void catch_signals(void)
 
 	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
 		sigaction(caught[i], &action, NULL);
+	/* A limit on the size of files is then an error of the write. */
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 /* -- the file under test ------------------------------------------------------------------- */
@@ -78,29 +81,82 @@ static void show_filling(void *ctx, uint64_t done)
 		      (unsigned long long)(done / MIB), (unsigned long long)(b->file_bytes / MIB));
 }
 
-/* A quarter of the space and of the memory that is free, unless the user has chosen. */
-static int choose_size(struct bench *b)
+/* Where files live: the kernel's own file systems (proc, sysfs) keep none and have no size. */
+static int refuse_place(const struct bench *b, int err)
 {
+	char cause[160];
+
+	snprintf(cause, sizeof(cause), "no file can be made here (file system %s: %s)",
+		 b->report.machine.file_system, strerror(-err));
+	return cli_fail(CLI_MACHINE, b->path, cause,
+			"name a directory on a file system that keeps files");
+}
+
+/* How much fits; UINT64_MAX on a file system without a limit, such as a tmpfs of that kind. */
+static int find_room(struct bench *b, uint64_t *ret_bytes)
+{
+	struct datafile empty;
 	struct statvfs fs;
-	uint64_t free_bytes, wanted = b->file_bytes;
+	int err;
 
 	if (statvfs(b->path, &fs) < 0)
 		return cli_fail_errno(b->path, errno, NULL);
-	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (!b->size_given) {
-		uint64_t memory = b->report.machine.memory_available_bytes / 4;
+	*ret_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (fs.f_blocks)
+		return CLI_DONE;
+	err = datafile_make(&empty, b->path, 0, b->seed, NULL, NULL);
+	if (err)
+		return refuse_place(b, err);
+	datafile_shut(&empty);
+	*ret_bytes = UINT64_MAX;
+	return CLI_DONE;
+}
 
-		if (wanted > free_bytes / 4)
-			wanted = free_bytes / 4;
-		if (memory && wanted > memory)
-			wanted = memory;
-		if (wanted < FILE_BYTES_MIN && free_bytes > FILE_BYTES_MIN * 5 / 4)
-			wanted = FILE_BYTES_MIN;
+static uint64_t file_size_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return limit.rlim_cur;
+}
+
+/* A quarter of the space and of the memory that is free. */
+static uint64_t usual_size(const struct bench *b, uint64_t free_bytes, uint64_t limit_bytes)
+{
+	uint64_t memory = b->report.machine.memory_available_bytes / 4;
+	uint64_t wanted = FILE_BYTES_DEFAULT;
+
+	if (wanted > free_bytes / 4)
+		wanted = free_bytes / 4;
+	if (memory && wanted > memory)
+		wanted = memory;
+	if (wanted < FILE_BYTES_MIN && free_bytes > FILE_BYTES_MIN * 5 / 4)
+		wanted = FILE_BYTES_MIN;
+	return wanted > limit_bytes ? limit_bytes : wanted;
+}
+
+/* Unless the user has chosen. */
+static int choose_size(struct bench *b)
+{
+	uint64_t free_bytes = 0, limit_bytes = file_size_limit();
+	int err = find_room(b, &free_bytes);
+	char cause[128];
+
+	if (err)
+		return err;
+	if (!b->size_given)
+		b->file_bytes = usual_size(b, free_bytes, limit_bytes);
+	b->file_bytes = b->file_bytes / MIB * MIB;
+	if (limit_bytes < FILE_BYTES_MIN || b->file_bytes > limit_bytes) {
+		snprintf(cause, sizeof(cause), "no file may be larger than %llu KiB (`ulimit -f`)",
+			 (unsigned long long)(limit_bytes / 1024));
+		return cli_fail(CLI_IO, b->path, cause,
+				limit_bytes < FILE_BYTES_MIN ?
+					"raise the limit to 8 MiB at least" :
+					"raise the limit, or choose a smaller --size");
 	}
-	b->file_bytes = wanted / MIB * MIB;
 	if (b->file_bytes < FILE_BYTES_MIN || b->file_bytes > free_bytes) {
-		char cause[128];
-
 		snprintf(cause, sizeof(cause), "too little space: %llu MiB are free",
 			 (unsigned long long)(free_bytes / MIB));
 		return cli_fail(CLI_IO, b->path, cause,
@@ -435,7 +491,8 @@ static int start(struct bench *b)
 	err = make_fields(b);
 	if (err == -ENODATA)
 		return cli_fail(CLI_USAGE, "--only", "no contender does such a workload",
-				"see `sluice bench --list`");
+				b->plan.net ? "see `sluice bench --net --list`" :
+					      "see `sluice bench --list`");
 	if (err)
 		return cli_fail_errno("contenders", err, NULL);
 	catch_signals();

@@ -215,16 +215,56 @@ static int parse_number(const struct cli_option *option, const char *text, uint6
 	}
 }
 
-static const char *example_of(enum cli_kind kind)
+/* A size or a span of time in the largest unit that leaves it whole, as one would type it. */
+static void number_text(enum cli_kind kind, uint64_t value, char *buf, size_t size)
 {
-	switch (kind) {
-	case CLI_COUNT:
-		return "want a whole number such as 32";
-	case CLI_SIZE:
-		return "want a size such as 4096, 64K or 1G";
-	default:
-		return "want a duration such as 500ms or 30s";
+	static const struct {
+		uint64_t in_one;
+		const char *name;
+	} sizes[] = { { 1ull << 40, "T" },
+		      { 1 << 30, "G" },
+		      { 1 << 20, "M" },
+		      { 1 << 10, "K" },
+		      { 1, "" } },
+	  spans[] = { { 3600000000000, "h" }, { 60000000000, "m" }, { 1000000000, "s" },
+		      { 1000000, "ms" },      { 1000, "us" },	    { 1, "ns" } };
+	size_t i = 0;
+
+	if (kind == CLI_COUNT || !value) {
+		snprintf(buf, size, "%llu", (unsigned long long)value);
+	} else if (kind == CLI_SIZE) {
+		while (value % sizes[i].in_one)
+			i++;
+		snprintf(buf, size, "%llu%s", (unsigned long long)(value / sizes[i].in_one),
+			 sizes[i].name);
+	} else {
+		while (value % spans[i].in_one)
+			i++;
+		snprintf(buf, size, "%llu%s", (unsigned long long)(value / spans[i].in_one),
+			 spans[i].name);
 	}
+}
+
+/* The bounds, or where there are none, examples. */
+static void say_wanted(const struct cli_option *option, char *buf, size_t size)
+{
+	static const char *const words[] = {
+		[CLI_COUNT] = "a whole number", [CLI_SIZE] = "a size", [CLI_DURATION] = "a duration"
+	};
+	static const char *const examples[] = {
+		[CLI_COUNT] = "32", [CLI_SIZE] = "4096, 64K or 1G", [CLI_DURATION] = "500ms or 30s"
+	};
+	const char *word = words[option->kind];
+	char min[32], max[32];
+
+	number_text(option->kind, option->min, min, sizeof(min));
+	number_text(option->kind, option->max, max, sizeof(max));
+	if (option->max)
+		snprintf(buf, size, "want %s from %s to %s", word, min, max);
+	else if (option->min)
+		snprintf(buf, size, "want %s, %s or more", word, min);
+	else
+		snprintf(buf, size, "want %s such as %s", word, examples[option->kind]);
 }
 
 static int add_value(const struct cli_option *option, const char *text)
@@ -242,7 +282,7 @@ static int add_value(const struct cli_option *option, const char *text)
 
 static int store_value(const struct cli_option *option, const char *text)
 {
-	char what[64], cause[128];
+	char what[64], wanted[96], cause[192];
 	uint64_t value = 0;
 	int err;
 
@@ -264,8 +304,9 @@ static int store_value(const struct cli_option *option, const char *text)
 		return CLI_DONE;
 	}
 	snprintf(what, sizeof(what), "--%s", option->name);
+	say_wanted(option, wanted, sizeof(wanted));
 	snprintf(cause, sizeof(cause), "'%.40s' is %s, %s", text,
-		 err == -ERANGE ? "out of range" : "not a value", example_of(option->kind));
+		 err == -ERANGE ? "out of range" : "not a value", wanted);
 	return cli_usage(what, cause);
 }
 

@@ -289,29 +289,61 @@ def save_and_compare(tap, sluice, directory):
 
 
 def refusals(tap, sluice, directory):
+    tiny = ("--only", "read-cached,pread", directory)
     cases = [
-        (["--nonsense"], 2, "unknown"),
-        (["--net", "--rw", "read"], 2, "--net"),
-        (["--net", "--only", "read-cached"], 2, "sluice bench --net --list"),
-        (["--net", "--only", "pread"], 2, "no contender does such a workload"),
-        (["--net", "--bs", "32M"], 2, "--bs"),
-        (["--only", "nonsense"], 2, "neither a workload nor a contender"),
-        (["--rw", "sideways"], 2, "--rw: 'sideways' is no kind of work; want randread, read, randrw, randwrite or write\n"),
-        (["--only", "read-cached", "--rw", "randwrite"], 2, "--only: names no workload that --rw chooses; "),
-        (["--qd", "0"], 2, "depths"),
-        (["--bs", "100"], 2, "--bs"),
-        (["--bs", "1000"], 2, "multiple of 512"),
-        (["--size", "1"], 2, "--size"),
-        (["/nonexistent/place"], 2, "/nonexistent/place: No such file or directory;"),
-        (["/dev/null"], 2, "neither a directory nor a regular file"),
-        (["--compare", "/nonexistent/run.json", directory], 2, "/nonexistent/run.json: No such file"),
-        (["--html", "/nonexistent/page.html", *SMALL, "--only", "read-cached,pread", directory], 2, "/nonexistent/page.html"),
+        (["--nonsense"], 2, "--nonsense: unknown or ambiguous option; try `sluice bench --help`"),
+        (["--seconds"], 2, "--seconds: needs a value; try `sluice bench --help`"),
+        (["--seconds", "500ms"], 2, "--seconds: '500ms' is out of range, want a duration from 1s to 24h; try"),
+        (["--seconds", "soon"], 2, "--seconds: 'soon' is not a value, want a duration from 1s to 24h; try"),
+        (["--net", "--rw", "read"], 2, "--net: has no kinds of work to choose from; leave out --rw"),
+        (["--net", "--only", "read-cached"], 2, "read-cached: neither a workload nor a contender; see `sluice bench --net --list`"),
+        (["--net", "--only", "pread"], 2, "--only: no contender does such a workload; see `sluice bench --net --list`"),
+        (["--net", "--bs", "32M"], 2, "--bs: '32M' is out of range, want a size from 512 to 16M; try"),
+        (["--only", "nonsense"], 2, "nonsense: neither a workload nor a contender; see `sluice bench --list`"),
+        (["--only", "read-cached", "--rw", "randwrite"], 2, "--only: names no workload that --rw chooses; leave out one of the"),
+        (["--rw", "sideways"], 2, "--rw: 'sideways' is no kind of work; want randread, read, randrw, randwrite or write"),
+        (["--qd", "0"], 2, "--qd: not a list of depths; give up to 8 numbers of 1 to 128, as in 1,8,32"),
+        (["--bs", "100"], 2, "--bs: '100' is out of range, want a size from 512 to 16M; try"),
+        (["--bs", "1000"], 2, "--bs: not a multiple of 512 bytes; try 4K"),
+        (["--size", "64K"], 2, "--size: '64K' is out of range, want a size from 8M to 512G; try"),
+        (["--seed", "x"], 2, "--seed: 'x' is not a value, want a whole number such as 32; try"),
+        (["/nonexistent/place"], 2, "/nonexistent/place: No such file or directory; nothing has this name"),
+        (["/dev/null"], 2, "/dev/null: neither a directory nor a regular file; name a directory on the file system"),
+        (["--compare", "/nonexistent/run.json", directory], 2, "/nonexistent/run.json: No such file or directory; nothing has"),
+        (["--html", "/nonexistent/page.html", *SMALL, *tiny], 2, "/nonexistent/page.html: No such file or directory; its directory"),
     ]
+    if os.geteuid() == 0:  # elsewhere the permission is said to be missing
+        cases += [([path], 3, f"{path}: no file can be made here (file system {name}: ") for path, name in
+                  (("/proc", "proc"), ("/sys", "sysfs")) if os.path.ismount(path)]
     for arguments, code, words in cases:
         done = sluice.run("bench", *arguments)
-        holds(tap, f"bench {' '.join(arguments[:2])} is refused with a reason", done.returncode == code and words in done.stderr
-                  and done.stderr.startswith("sluice bench: ") and "; " in done.stderr,
-                  f"exit {done.returncode}: {done.stderr}")
+        holds(tap, f"bench {' '.join(arguments[:4]).replace(directory, 'PATH')} is refused with cause and remedy",
+              done.returncode == code and done.stderr.startswith(f"sluice bench: {words}") and "; " in done.stderr and
+              done.stderr.count("\n") == 1 and not done.stdout, f"exit {done.returncode}: {done.stderr}")
+
+
+def file_size_limits(tap, sluice, directory):
+    """`ulimit -f` counts KiB in some shells and half of them in others: set it here."""
+    def at_most(limit):
+        return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = sluice.run("bench", directory, preexec_fn=at_most(1000 << 10))
+    holds(tap, "a limit on the size of files that leaves no room is said", done.returncode == 4 and
+              "no file may be larger than 1000 KiB (`ulimit -f`); raise the limit to 8 MiB at least" in done.stderr,
+              f"exit {done.returncode}: {done.stderr}")
+    done = sluice.run("bench", "--size", "64M", directory, preexec_fn=at_most(20 << 20))
+    holds(tap, "a --size beyond the limit is refused", done.returncode == 4 and
+              "no file may be larger than 20480 KiB (`ulimit -f`); raise the limit, or choose a smaller --size" in done.stderr,
+              f"exit {done.returncode}: {done.stderr}")
+    done = sluice.run("bench", "--json", "--seconds", "1", "--only", "read-cached,pread", directory, preexec_fn=at_most(9 << 20))
+    run = parsed(done)
+    holds(tap, "within the limit the test data are smaller", run is not None and run["file_bytes"] in (8 << 20, 9 << 20),
+              f"exit {done.returncode}: {done.stderr}")
+    with tempfile.TemporaryDirectory() as other:
+        saved = os.path.join(other, "run.json")
+        done = sluice.run("bench", "--json", "--seconds", "1", "--only", "idle-10,poll", "--save", saved, other, preexec_fn=at_most(512))
+        holds(tap, "a saved run that does not fit is an I/O error with its cause", done.returncode == 4 and
+                  f"{saved}: File too large; a file size limit was reached" in done.stderr, f"exit {done.returncode}: {done.stderr}")
 
 
 def closed_output(tap, sluice, directory):
@@ -495,7 +527,7 @@ def main():
     tap, sluice = Tap(), Sluice(os.path.abspath(sys.argv[1]))
     where = os.environ.get("SLUICE_TEST_DIR") or os.environ.get("TMPDIR") or "/var/tmp"
     with tempfile.TemporaryDirectory(dir=where) as directory:
-        for subject in (listing, short_run, text_report, html_report, save_and_compare, lies_are_void, refusals, closed_output,
+        for subject in (listing, short_run, text_report, html_report, save_and_compare, lies_are_void, refusals, file_size_limits, closed_output,
                         user_file, interruptions, not_ours, forbidden_ring, small_disks, bind_mounts, every_contender):
             try:
                 subject(tap, sluice, directory)

@@ -25,7 +25,8 @@ static int check_path(const char *path)
 	if (slash)
 		slash[slash == parent] = '\0';
 	if (access(slash ? parent : ".", W_OK | X_OK) < 0)
-		return cli_fail_errno(path, errno, NULL);
+		return cli_fail_errno(path, errno,
+				      errno == ENOENT ? "its directory does not exist" : NULL);
 	return CLI_DONE;
 }
 
@@ -44,10 +45,11 @@ static int write_to(const char *path, const struct report *r,
 
 	if (!out)
 		return cli_fail_errno(path, errno, NULL);
-	err = write_report(out, r);
-	if (fclose(out) != 0 || err)
-		return cli_fail(CLI_IO, path, "cannot write", "is the disk full?");
-	return CLI_DONE;
+	errno = 0;
+	err = write_report(out, r) ? errno ? errno : EIO : 0;
+	if (fclose(out) != 0 && !err)
+		err = errno ? errno : EIO;
+	return err ? cli_fail_errno(path, err, NULL) : CLI_DONE;
 }
 
 /* -- comparison ---------------------------------------------------------------------------- */
