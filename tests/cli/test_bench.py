@@ -249,9 +249,16 @@ def html_report(tap, sluice, directory):
     holds(tap, "the page is well-formed", not problem, problem)
     loads = re.findall(r"(?:https?:|//[a-z]|<script|<link|<img|@import|url\()", text)
     holds(tap, "the page needs nothing from elsewhere", not loads, str(loads))
-    holds(tap, "the page has its charts, with titles, in light and dark", text.count("<svg") >= 2 and
-              text.count("<svg") == text.count('role="img"><title>') and "prefers-color-scheme:dark" in text,
-              f"{text.count('<svg')} charts")
+    holds(tap, "the page has titles, in light and dark", text.count("<svg") == text.count('role="img"><title>') and
+              "prefers-color-scheme:dark" in text, f"{text.count('<svg')} charts")
+    figures = {figure.split("</figcaption>")[0]: figure for figure in text.split("<figure><figcaption>")[1:]}
+    legends = {title: re.findall(r"</span>([^<]+)</li>", figure) for title, figure in figures.items()}
+    holds(tap, "its three charts have a line or a row for everybody", list(figures) ==
+              ["CPU time per operation", "Latency against throughput, by queue depth", "Latency percentiles"] and
+              all(f">{name}</text>" in figures["CPU time per operation"] for name in ("pread", "libaio x1", "libaio x32")) and
+              sorted(legends["Latency against throughput, by queue depth"]) == ["libaio", "pread"] and
+              set(legends["Latency percentiles"]) <= {"pread", "libaio x1", "libaio x32"} and legends["Latency percentiles"],
+              str(legends))
 
 
 def save_and_compare(tap, sluice, directory):

@@ -77,7 +77,7 @@ static void lines_carry_their_points_labels_and_legend(void **state)
 
 	(void)state;
 	rate.x_unit = SVG_RATE;
-	svg_lines(out, &rate, &line, 1);
+	svg_lines(out, &rate, &line, 1, 0);
 	fclose(out);
 	for (const char *at = text; (at = strstr(at, "<circle")); at++)
 		circles++;
@@ -99,7 +99,7 @@ static void sizes_are_ticks_and_colours_come_again_dashed(void **state)
 					      .point = { { 1 << 10, 5000, "" },
 							 { 16 << 20, 100, "" } },
 					      .nr = 2 };
-	svg_lines(out, &sizes, lines, SVG_COLOURS + 1);
+	svg_lines(out, &sizes, lines, SVG_COLOURS + 1, 0);
 	fclose(out);
 	assert_non_null(strstr(text, ">1 KiB</text>"));
 	assert_non_null(strstr(text, ">256 KiB</text>"));
@@ -119,7 +119,7 @@ static void odd_ranges_draw_no_nonsense(void **state)
 	(void)state;
 	nines.x_unit = SVG_NINES;
 	svg_values(out, &frame, &same, 1);
-	svg_lines(out, &nines, &dot, 1);
+	svg_lines(out, &nines, &dot, 1, 0);
 	fclose(out);
 	assert_null(strstr(text, "nan"));
 	assert_null(strstr(text, "inf"));

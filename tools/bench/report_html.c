@@ -1,6 +1,7 @@
 /* report_html.c: the run as one page that needs nothing else: no script, no font, no network. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +10,8 @@
 #include "report.h"
 #include "svg.h"
 
-/* More lines than this in one chart cannot be told apart. */
-#define LINES_MAX 8
-/* Of files to sockets all are worth a look: colours that come again are dashed. */
-#define SIZE_LINES_MAX 16
+/* More lines than this in one chart cannot be told apart: each colour once, and once dashed. */
+#define LINES_MAX 16
 
 /* Light, or dark where the reader's system is; text keeps a contrast of 4.5:1 in both. */
 static const char style[] =
@@ -185,16 +184,82 @@ static void cpu_chart(FILE *out, const struct field *f)
 	free(v);
 }
 
-static struct svg_line *line_named(struct svg_line *lines, size_t *nr, const char *name)
+/* What a line stands for: a contender; in the chart by depth a mechanism with its mode. */
+static bool same_line(const struct contender *a, const struct contender *b, bool by_depth)
 {
-	for (size_t i = 0; i < *nr; i++) {
-		if (strcmp(lines[i].name, name) == 0)
-			return &lines[i];
+	return by_depth ? a->mech == b->mech && a->mode == b->mode : a == b;
+}
+
+/* Whether an earlier one in the order of preference is of the same mechanism. */
+static bool came_before(const struct field *f, size_t at)
+{
+	for (size_t i = 0; i < at; i++) {
+		if (f->contenders[f->order[i]].mech == f->contenders[f->order[at]].mech)
+			return true;
 	}
-	if (*nr == LINES_MAX)
-		return NULL;
-	lines[*nr] = (struct svg_line){ .name = name };
-	return &lines[(*nr)++];
+	return false;
+}
+
+/* Lower is drawn sooner: the best, libsluice's, the best of each mechanism, then the others. */
+static unsigned turn_of(const struct field *f, size_t at)
+{
+	bool first = !came_before(f, at);
+
+	if ((int)f->order[at] == f->best)
+		return 0;
+	if (first && strncmp(f->contenders[f->order[at]].mech->name, "sluice", 6) == 0)
+		return 1;
+	return first ? 2 : 3;
+}
+
+/* Whether a line begins here, and not with somebody preferred. */
+static bool begins_line(const struct field *f, size_t at, bool by_depth,
+			bool (*has_points)(const struct field *f, size_t idx))
+{
+	const struct contender *c = &f->contenders[f->order[at]];
+
+	if (!has_points(f, f->order[at]))
+		return false;
+	for (size_t i = 0; i < at; i++) {
+		if (has_points(f, f->order[i]) &&
+		    same_line(&f->contenders[f->order[i]], c, by_depth))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Marks places in the order of preference whose contenders begin a line: all, or the ones that
+ * matter most. Returns how many lines are left out.
+ */
+static size_t choose_lines(const struct field *f, bool by_depth,
+			   bool (*has_points)(const struct field *f, size_t idx), bool *ret_chosen)
+{
+	size_t chosen = 0, left_out = 0;
+
+	memset(ret_chosen, 0, f->nr * sizeof(*ret_chosen));
+	for (unsigned turn = 0; turn < 4; turn++) {
+		for (size_t at = 0; at < f->nr; at++) {
+			if (turn_of(f, at) != turn || !begins_line(f, at, by_depth, has_points))
+				continue;
+			if (chosen == LINES_MAX) {
+				left_out++;
+			} else {
+				ret_chosen[at] = true;
+				chosen++;
+			}
+		}
+	}
+	return left_out;
+}
+
+/* What a chart says of itself; how many lines it leaves out is at the end. */
+static void say_about(char *buf, size_t size, const char *about, size_t left_out)
+{
+	if (left_out)
+		snprintf(buf, size, "%s %zu are not drawn: see the table.", about, left_out);
+	else
+		snprintf(buf, size, "%s", about);
 }
 
 static int by_depth(const void *a, const void *b)
@@ -204,41 +269,59 @@ static int by_depth(const void *a, const void *b)
 	return atoi(x->label) - atoi(y->label);
 }
 
+static bool has_median(const struct field *f, size_t idx)
+{
+	return f->scores[idx].rank && !isnan(f->scores[idx].p50_ns);
+}
+
+/* The points of all depths of a contender's mechanism in its mode. */
+static void line_of_depths(const struct field *f, const struct contender *first,
+			   struct svg_line *line)
+{
+	for (size_t i = 0; i < f->nr && line->nr < 16; i++) {
+		const struct contender *c = &f->contenders[i];
+		struct svg_point *p = &line->point[line->nr];
+
+		if (!same_line(c, first, true) || !has_median(f, i))
+			continue;
+		*p = (struct svg_point){ .x = f->scores[i].ops_per_s, .y = f->scores[i].p50_ns };
+		snprintf(p->label, sizeof(p->label), "%u", c->depth);
+		line->nr++;
+	}
+	qsort(line->point, line->nr, sizeof(line->point[0]), by_depth);
+}
+
 /* One line per mechanism and mode; its points are the depths. */
 static void depth_chart(FILE *out, const struct field *f)
 {
-	static char names[LINES_MAX * 4][64];
+	bool chosen[FIELD_CONTENDERS_MAX];
+	char names[LINES_MAX][64], about[160];
 	struct svg_line lines[LINES_MAX];
 	const struct svg_frame frame = {
 		.title = "Latency against throughput, by queue depth",
-		.about = "Each point is one depth, written beside it; right and low is better.",
+		.about = about,
 		.x_label = "operations per second",
 		.y_label = "median latency, logarithmic",
 		.x_unit = SVG_RATE,
 		.y_unit = SVG_DURATION,
 	};
-	size_t nr = 0;
+	size_t nr = 0, left_out = choose_lines(f, true, has_median, chosen);
 
-	for (size_t i = 0; i < f->nr && i < LINES_MAX * 4; i++) {
-		const struct contender *c = &f->contenders[f->order[i]];
-		const struct score *s = &f->scores[f->order[i]];
-		struct svg_line *line;
+	say_about(about, sizeof(about),
+		  "Each point is one depth, written beside it; right and low is better.", left_out);
+	for (size_t at = 0; at < f->nr; at++) {
+		const struct contender *c = &f->contenders[f->order[at]];
 
-		if (!s->rank || isnan(s->p50_ns))
+		if (!chosen[at])
 			continue;
-		snprintf(names[i], sizeof(names[i]), "%s", c->name);
+		snprintf(names[nr], sizeof(names[nr]), "%s", c->name);
 		if (c->mech->queued)
-			*strrchr(names[i], ' ') = '\0';
-		line = line_named(lines, &nr, names[i]);
-		if (!line || line->nr == 16)
-			continue;
-		line->point[line->nr] = (struct svg_point){ .x = s->ops_per_s, .y = s->p50_ns };
-		snprintf(line->point[line->nr++].label, 8, "%u", c->depth);
+			*strrchr(names[nr], ' ') = '\0';
+		lines[nr] = (struct svg_line){ .name = names[nr] };
+		line_of_depths(f, c, &lines[nr++]);
 	}
-	for (size_t i = 0; i < nr; i++)
-		qsort(lines[i].point, lines[i].nr, sizeof(lines[i].point[0]), by_depth);
 	if (nr)
-		svg_lines(out, &frame, lines, nr);
+		svg_lines(out, &frame, lines, nr, left_out);
 }
 
 static bool has_depths(const struct field *f)
@@ -250,36 +333,55 @@ static bool has_depths(const struct field *f)
 	return false;
 }
 
+static const struct {
+	double share, nines;
+} percentiles[] = { { 0.5, SVG_MEDIAN }, { 0.9, 1 }, { 0.99, 2 }, { 0.999, 3 }, { 0.9999, 4 } };
+
+static void line_of_percentiles(const struct contender *c, struct svg_line *line)
+{
+	*line = (struct svg_line){ .name = c->name };
+	for (size_t k = 0; k < sizeof(percentiles) / sizeof(*percentiles); k++) {
+		double ns = latency_percentile(c->latency, percentiles[k].share);
+
+		if (!isnan(ns))
+			line->point[line->nr++] =
+				(struct svg_point){ .x = percentiles[k].nines, .y = ns };
+	}
+}
+
+/* One percentile is a point, no line. */
+static bool has_percentiles(const struct field *f, size_t idx)
+{
+	struct svg_line line = { .nr = 0 };
+
+	if (f->scores[idx].rank)
+		line_of_percentiles(&f->contenders[idx], &line);
+	return line.nr > 1;
+}
+
 static void percentile_chart(FILE *out, const struct field *f)
 {
-	static const double nines[] = { 0.30103, 1, 2, 3, 4 };
+	bool chosen[FIELD_CONTENDERS_MAX];
+	char about[160];
 	struct svg_line lines[LINES_MAX];
 	const struct svg_frame frame = {
 		.title = "Latency percentiles",
-		.about = "How latency grows towards the tail; lines end where samples run out.",
+		.about = about,
 		.x_label = "percentile",
 		.y_label = "latency, logarithmic",
 		.x_unit = SVG_NINES,
 		.y_unit = SVG_DURATION,
 	};
-	size_t nr = 0;
+	size_t nr = 0, left_out = choose_lines(f, false, has_percentiles, chosen);
 
-	for (size_t i = 0; i < f->nr && nr < LINES_MAX; i++) {
-		const struct contender *c = &f->contenders[f->order[i]];
-		struct svg_line *line = &lines[nr];
-
-		*line = (struct svg_line){ .name = c->name };
-		for (size_t k = 0; f->scores[f->order[i]].rank && k < 5; k++) {
-			double ns = latency_percentile(c->latency, 1 - pow(10, -nines[k]));
-
-			if (!isnan(ns))
-				line->point[line->nr++] =
-					(struct svg_point){ .x = nines[k], .y = ns };
-		}
-		nr += line->nr > 1;
+	say_about(about, sizeof(about),
+		  "How latency grows towards the tail; lines end where samples run out.", left_out);
+	for (size_t at = 0; at < f->nr; at++) {
+		if (chosen[at])
+			line_of_percentiles(&f->contenders[f->order[at]], &lines[nr++]);
 	}
 	if (nr)
-		svg_lines(out, &frame, lines, nr);
+		svg_lines(out, &frame, lines, nr, left_out);
 }
 
 /* -- the page ------------------------------------------------------------------------------ */
@@ -308,7 +410,7 @@ static size_t line_of_sizes(struct svg_line *line, const struct report *r,
 /* Files to sockets: what a byte costs, against the size of the files. */
 static void sizes_chart(FILE *out, const struct report *r)
 {
-	struct svg_line lines[SIZE_LINES_MAX];
+	struct svg_line lines[LINES_MAX];
 	const struct svg_frame frame = {
 		.title = "CPU time of the sender per MB, by file size",
 		.about = "One line for each way of sending a cached file; lower is better.",
@@ -319,7 +421,7 @@ static void sizes_chart(FILE *out, const struct report *r)
 	};
 	size_t nr = 0, longest = 0;
 
-	for (const struct mechanism *const *m = mechanisms_all(); *m && nr < SIZE_LINES_MAX; m++) {
+	for (const struct mechanism *const *m = mechanisms_all(); *m && nr < LINES_MAX; m++) {
 		size_t points = (*m)->kind == WORKLOAD_SEND ? line_of_sizes(&lines[nr], r, *m) : 0;
 
 		nr += points > 0;
@@ -328,7 +430,7 @@ static void sizes_chart(FILE *out, const struct report *r)
 	if (longest < 2)
 		return;
 	fputs("<h2>By file size</h2>\n<div class=\"charts one\">\n", out);
-	svg_lines(out, &frame, lines, nr);
+	svg_lines(out, &frame, lines, nr, 0);
 	fputs("</div>\n", out);
 }
 
@@ -389,8 +491,8 @@ static void heading(FILE *out, const struct report *r)
 	element(out, "p", NULL,
 		"Contenders run interleaved in random order. Each is compared with the "
 		"recommended one by the median of paired ratios of CPU time per operation, with "
-		"its 95 % interval; kernel helper threads are counted. Less is better. A "
-		"percentile without enough samples is left out.");
+		"its 95 % interval. The threads that io_uring makes are counted, the kernel's own "
+		"(write-back, for one) are not. Less is better. A percentile without enough samples is left out.");
 	snprintf(line, sizeof(line), "%s (seed %llu, %.0f s, sluice %s)", r->command,
 		 (unsigned long long)r->seed, r->seconds, SLUICE_VERSION);
 	element(out, "p", "dim", line);

@@ -67,7 +67,7 @@ static const char *value_text(enum svg_unit unit, double v, char *buf)
 	if (unit == SVG_BYTES)
 		return plan_bytes((uint64_t)(v + 0.5), buf);
 	/* 1 nine is p90, 2 are p99, 3 are p99.9. */
-	snprintf(buf, 24, "p%.10g", 100 - 100 * pow(10, -v));
+	snprintf(buf, 24, "p%.7g", 100 - 100 * pow(10, -v));
 	return buf;
 }
 
@@ -257,7 +257,7 @@ static void one_line(FILE *out, const struct svg_frame *frame, const struct scal
 	}
 }
 
-static void legend(FILE *out, const struct svg_line *lines, size_t nr)
+static void legend(FILE *out, const struct svg_line *lines, size_t nr, size_t left_out)
 {
 	fputs("<ul class=\"legend\">", out);
 	for (size_t i = 0; i < nr; i++) {
@@ -266,6 +266,8 @@ static void legend(FILE *out, const struct svg_line *lines, size_t nr)
 		svg_text(out, lines[i].name);
 		fputs("</li>", out);
 	}
+	if (left_out)
+		fprintf(out, "<li>and %zu more, not drawn</li>", left_out);
 	fputs("</ul>\n", out);
 }
 
@@ -301,7 +303,8 @@ static void fit_lines(const struct svg_line *lines, size_t nr, struct scale *x, 
 	}
 }
 
-void svg_lines(FILE *out, const struct svg_frame *frame, const struct svg_line *lines, size_t nr)
+void svg_lines(FILE *out, const struct svg_frame *frame, const struct svg_line *lines, size_t nr,
+	       size_t left_out)
 {
 	struct scale x = { .from = LEFT, .to = WIDTH - RIGHT - 10, .unit = frame->x_unit };
 	struct scale y = { .from = LINES_HIGH - BOTTOM, .to = TOP, .unit = frame->y_unit };
@@ -317,6 +320,6 @@ void svg_lines(FILE *out, const struct svg_frame *frame, const struct svg_line *
 		(y.from + y.to) / 2);
 	svg_text(out, frame->y_label);
 	fputs("</text>\n</svg>\n", out);
-	legend(out, lines, nr);
+	legend(out, lines, nr, left_out);
 	fputs("</figure>\n", out);
 }

@@ -9,6 +9,9 @@
 /* Series take the style classes k0 to k7 of the page; more wrap round, as class "again". */
 #define SVG_COLOURS 8
 
+/* The median on an axis of nines: -log10(0.5). */
+#define SVG_MEDIAN 0.30102999566398120
+
 /* How numbers on an axis are written. */
 enum svg_unit {
 	SVG_DURATION, /* nanoseconds, logarithmic */
@@ -85,7 +88,9 @@ void svg_values(FILE *out, const struct svg_frame *frame, const struct svg_value
  * @frame: @y_unit is SVG_DURATION.
  * @lines: each with a point at least.
  * @nr: at least 1.
+ * @left_out: how many others there are that are not drawn; the legend says so.
  */
-void svg_lines(FILE *out, const struct svg_frame *frame, const struct svg_line *lines, size_t nr);
+void svg_lines(FILE *out, const struct svg_frame *frame, const struct svg_line *lines, size_t nr,
+	       size_t left_out);
 
 #endif
