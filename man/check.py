@@ -37,6 +37,15 @@ def left_out(header, text):
     return [f"not shown: {name}" for name in sorted(names) if name.replace("-", "") not in text.replace("-", "")]
 
 
+def unlisted(pages):
+    """sluice(7) lists the page of every header under its heading, and nothing else there."""
+    with open(os.path.join(HERE, "sluice.7.scd"), encoding="utf-8") as file:
+        after = file.read().split("The pages of the headers say what each call does:\n\n", 1)[1]
+    listed = re.findall(r"^- \*(\w+)\*\((3)\): ", after.split("\n\n", 1)[0], re.M)
+    differing = {f"{name}.{section}" for name, section in listed} ^ {page for page in pages if page.startswith("sl_")}
+    return [f"in one and not in the other: {page}" for page in sorted(differing)]
+
+
 def main():
     build, state, pages = sys.argv[1], sys.argv[2], sys.argv[3:]
     tap = Tap()
@@ -51,6 +60,7 @@ def main():
             header = page[3:-2] + ".h"
             if page.startswith("sl_"):
                 tap.check(f"{page} shows every name of {header}", left_out(header, rendered(os.path.join(build, page))))
+    tap.check("sluice(7) lists the page of every header", unlisted(pages))
     tap.done()
 
 

@@ -1,14 +1,24 @@
 /* test_fork.c - the promises F1 to F4 of sluice(7): what a forked child may do with rings. */
 #include "promise.h"
 
+static void never_called(struct sl_op *op)
+{
+	(void)op;
+	_exit(98);
+}
+
 static int call_all_in_child(void *ctx)
 {
 	struct sl_ring *ring = ctx;
-	struct sl_op op = { 0 };
+	struct sl_op op = { 0 }, message = { .done = never_called };
 	struct sl_op *ops[] = { &op };
 	int step = 1;
 
 	sl_op_nop(&op);
+	sl_op_nop(&message);
+	if (sl_ring_post(ring, &message) != -ESTALE)
+		return 99;
+	sl_ring_wake(ring);
 	if (sl_ring_submit(ring, &op) != -ESTALE)
 		return step;
 	step++;
@@ -33,9 +43,15 @@ static void F1_rings_of_the_parent_are_stale_in_a_child(void **state)
 {
 	struct sl_ring *ring = open_ring(NULL);
 	struct sl_op op = { 0 };
+	struct counted timer = { 0 };
 
 	(void)state;
+	sl_op_timer(&timer.op, soon(ring, 20 * MS), 0);
+	submit_counted(ring, &timer);
 	assert_int_equal(in_child(call_all_in_child, ring), 0);
+	/* The child's wake has woken nobody: the run ends by the timer. */
+	assert_int_equal(sl_ring_run(ring, 0), 1);
+	assert_int_equal(timer.ends, 1);
 	assert_int_equal(sl_ring_do(ring, sl_op_nop(&op)), 0);
 	sl_ring_close(ring);
 }

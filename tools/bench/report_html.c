@@ -492,7 +492,8 @@ static void heading(FILE *out, const struct report *r)
 		"Contenders run interleaved in random order. Each is compared with the "
 		"recommended one by the median of paired ratios of CPU time per operation, with "
 		"its 95 % interval. The threads that io_uring makes are counted, the kernel's own "
-		"(write-back, for one) are not. Less is better. A percentile without enough samples is left out.");
+		"(write-back, for one) are not. Less is better. A percentile without enough "
+		"samples is left out.");
 	snprintf(line, sizeof(line), "%s (seed %llu, %.0f s, sluice %s)", r->command,
 		 (unsigned long long)r->seed, r->seconds, SLUICE_VERSION);
 	element(out, "p", "dim", line);
