@@ -251,6 +251,8 @@ static const char *find_law(const struct explorer *explorer, const struct loss *
 
 	if (garbage)
 		return law_of_garbage();
+	if (!failure->lost_nr && failure->point == explorer->first && !explorer->outer_id)
+		return law_of_base();
 	if (!failure->lost_nr)
 		return strikes_law(explorer->trace, failure->point);
 	part = part_of(explorer, loss, failure->lost_ops[0]);
@@ -290,7 +292,7 @@ static char *full_id(const struct explorer *explorer, const struct spec *spec)
 {
 	char id[CRASH_ID_MAX], *text;
 
-	spec_id(spec, explorer->profile->name, id, sizeof(id));
+	explorer_id(explorer, spec, id, sizeof(id));
 	if (!explorer->outer_id)
 		return strdup(id);
 	return asprintf(&text, "%s:%s", explorer->outer_id,
@@ -540,6 +542,22 @@ static int compare_raw(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
+/* That is a matter between the checker and the directory. */
+static void note_base(struct explorer *explorer)
+{
+	for (size_t i = 0; i < explorer->result->failing_nr; i++) {
+		const struct crash_failure *failure = &explorer->result->failing[i];
+
+		if (failure->lost_nr || failure->point != explorer->first || explorer->outer_id)
+			continue;
+		explorer_note(explorer,
+			      "the checker refuses the directory as it was before the program ran, "
+			      "which is no bug of the program: let the checker accept it, or "
+			      "prepare the directory before the recording");
+		return;
+	}
+}
+
 int explain_all(struct explorer *explorer)
 {
 	unsigned unconfirmed = 0, untold = 0;
@@ -555,6 +573,7 @@ int explain_all(struct explorer *explorer)
 		err = explain_one(explorer, &explorer->raw[i].spec, &unconfirmed, &untold);
 	}
 	explorer->until_ns = until_ns;
+	note_base(explorer);
 	if (explorer->opts.stop && *explorer->opts.stop)
 		explorer->result->stopped = true;
 	if (unconfirmed) {

@@ -132,7 +132,7 @@ static int make_at(struct maker *maker, const struct acks *acks, uint64_t acks_n
 }
 
 static int replay_spec(const struct crash_trace *trace, const char *base_dir,
-		       const struct model_profile *profile, const struct spec *spec,
+		       const struct model_profile *profile, const struct spec *told,
 		       const char *dir, const char *acks_path)
 {
 	const struct replay_opts opts = {
@@ -142,16 +142,20 @@ static int replay_spec(const struct crash_trace *trace, const char *base_dir,
 		.bytes_max = REPLAY_BYTES_DEFAULT,
 	};
 	struct acks acks = { 0 };
+	struct spec spec = *told;
 	struct maker maker;
 	int err = acks_read(&acks, trace);
+
+	spec.point += crash_base_nr(trace);
+	spec.dropped += told->dropped ? crash_base_nr(trace) : 0;
 
 	if (err)
 		return err;
 	err = maker_init(&maker, &opts, NULL);
 	if (!err)
-		err = maker_make(&maker, spec);
+		err = maker_make(&maker, &spec);
 	if (!err)
-		err = make_at(&maker, &acks, acks_until(&acks, spec->point), dir, acks_path);
+		err = make_at(&maker, &acks, acks_until(&acks, spec.point), dir, acks_path);
 	if (maker.replay)
 		maker_fini(&maker);
 	acks_release(&acks);

@@ -49,8 +49,9 @@ enum crash_class crash_class_find(const char *name);
  *	PROFILE~SYNC-POINT-...			the same, had op SYNC made nothing durable
  *	ID:POINT-CLASS[-NUMBER...]		a second crash, in the checker's recovery of ID
  *
- * A number is that of an unsynced op or sector at the point, counted from the
- * oldest on; for random it is the seed; for prefix, how many survive.
+ * POINT and SYNC are numbers of ops, 1 being the first that the program did (crash_words_number());
+ * POINT 0 is the directory as it was. A further number is that of an unsynced op or sector at the
+ *point, counted from the oldest on; for random it is the seed; for prefix, how many survive.
  */
 #define CRASH_ID_MAX 2048
 

@@ -36,6 +36,16 @@ static uint64_t now_ns(void)
 
 /* ---- notes and errors --------------------------------------------------------------- */
 
+const char *explorer_id(const struct explorer *explorer, const struct spec *spec, char *buf,
+			size_t bytes)
+{
+	struct spec told = *spec;
+
+	told.point = crash_words_number(explorer->words, spec->point);
+	told.dropped = crash_words_number(explorer->words, spec->dropped);
+	return spec_id(&told, explorer->profile->name, buf, bytes);
+}
+
 void explorer_note(struct explorer *explorer, const char *format, ...)
 {
 	struct crash_result *result = explorer->result;

@@ -105,6 +105,10 @@ int explorer_settle(struct explorer *explorer);
 int explorer_test(struct explorer *explorer, uint64_t acks_nr, bool *ret_failed,
 		  struct check_verdict *ret_verdict);
 
+/* spec_id() with the numbers that people see. */
+const char *explorer_id(const struct explorer *explorer, const struct spec *spec, char *buf,
+			size_t bytes);
+
 /* A sentence for the result; or what an error is. Return err. */
 void explorer_note(struct explorer *explorer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

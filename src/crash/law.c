@@ -16,6 +16,12 @@ const char *law_of_prefix(void)
 	       " is killed at this point, power or no power";
 }
 
+const char *law_of_base(void)
+{
+	return "the power may be cut before the program has done anything: then the directory is "
+	       "as it was";
+}
+
 const char *law_of_garbage(void)
 {
 	return "POSIX lets a file's new size be durable before its data: the "

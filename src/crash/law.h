@@ -19,6 +19,8 @@ const char *law_of(const struct model_profile *profile, const struct law_case *l
 /* ... where nothing needs to be lost. */
 const char *law_of_prefix(void);
 const char *law_of_garbage(void);
+/* ... and nothing was done yet. */
+const char *law_of_base(void);
 /* ... after an injected fault, of which op is the trace. */
 const char *law_of_fault(const struct crash_op *op);
 

@@ -124,7 +124,7 @@ static int judge(struct mutant *mutant)
 	verdict->necessary = found;
 	if (found)
 		verdict->failing_id =
-			strdup(spec_id(&mutant->failing, explorer->profile->name, id, sizeof(id)));
+			strdup(explorer_id(explorer, &mutant->failing, id, sizeof(id)));
 	return err;
 }
 

@@ -31,15 +31,6 @@ bool is_sync_op(const struct crash_op *op)
 
 /* ---- counting ----------------------------------------------------------------------- */
 
-static uint64_t first_point(const struct crash_trace *trace)
-{
-	uint64_t nr = 0;
-
-	while (nr < crash_trace_nr(trace) && crash_trace_op(trace, nr)->code == CRASH_BASE)
-		nr++;
-	return nr;
-}
-
 static void find_points(struct explorer *explorer)
 {
 	for (uint64_t point = explorer->first + 1; point <= explorer->last; point++) {
@@ -93,7 +84,7 @@ int explore_count(struct explorer *explorer)
 	uint64_t nr = crash_trace_nr(explorer->trace) + 1;
 	int err = 0;
 
-	explorer->first = first_point(explorer->trace);
+	explorer->first = crash_base_nr(explorer->trace);
 	explorer->last = nr - 1;
 	explorer->interesting = calloc(nr, 1);
 	explorer->elements = calloc(nr, sizeof(uint32_t));

@@ -219,7 +219,7 @@ static int explore_it(struct recovery *recovery, const struct crash_trace *trace
 
 	if (!inner)
 		return -ENOMEM;
-	spec_id(spec, outer->profile->name, id, sizeof(id));
+	explorer_id(outer, spec, id, sizeof(id));
 	opts.scratch = outer->scratch;
 	opts.states_max = INNER_STATES;
 	opts.recover = opts.mutate = false;

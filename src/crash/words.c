@@ -23,6 +23,7 @@ struct crash_words {
 	struct paths *paths; /* of each op */
 	char *text;	     /* begins with an empty string */
 	size_t nr, room;
+	uint64_t base_nr;
 	struct last *last; /* of recent inodes, so that a file's writes share one path */
 };
 
@@ -102,6 +103,20 @@ static int note_op(struct crash_words *words, struct crash_names *names, const s
 	return err ? err : crash_names_apply(names, op, &why);
 }
 
+uint64_t crash_base_nr(const struct crash_trace *trace)
+{
+	uint64_t nr = 0;
+
+	while (nr < crash_trace_nr(trace) && crash_trace_op(trace, nr)->code == CRASH_BASE)
+		nr++;
+	return nr;
+}
+
+uint64_t crash_words_number(const struct crash_words *words, uint64_t seq)
+{
+	return seq > words->base_nr ? seq - words->base_nr : 0;
+}
+
 int crash_words_create(const struct crash_trace *trace, struct crash_words **ret_words)
 {
 	struct crash_words *words = calloc(1, sizeof(*words));
@@ -111,6 +126,7 @@ int crash_words_create(const struct crash_trace *trace, struct crash_words **ret
 
 	if (!err) {
 		words->trace = trace;
+		words->base_nr = crash_base_nr(trace);
 		words->paths = calloc(crash_trace_nr(trace) + 1, sizeof(*words->paths));
 		words->last = calloc(LAST, sizeof(*words->last));
 		err = words->paths && words->last ? keep_text(words, "", &empty) : -ENOMEM;
@@ -265,6 +281,7 @@ const char *crash_words_of(const struct crash_words *words, uint64_t seq, char *
 
 	crash_words_deed(words, seq, buf, bytes);
 	at = strlen(buf);
+	seq = crash_words_number(words, seq);
 	if (op->pid)
 		snprintf(buf + at, bytes - at, " (op %" PRIu64 ", pid %" PRIu32 ")", seq, op->pid);
 	else

@@ -19,6 +19,12 @@ void crash_words_destroy(struct crash_words *words);
  * bytes; returns buf. */
 const char *crash_words_deed(const struct crash_words *words, uint64_t seq, char *buf,
 			     size_t bytes);
+/* How an op is numbered for people, in ids too: 1 is the first that the program did. The entries
+ * that the directory had before stand in front of it in the trace; of them all it is 0. */
+uint64_t crash_words_number(const struct crash_words *words, uint64_t seq);
+/* How many those entries are: what is between a number and a seq. */
+uint64_t crash_base_nr(const struct crash_trace *trace);
+
 /* The same with op and pid behind. */
 const char *crash_words_of(const struct crash_words *words, uint64_t seq, char *buf, size_t bytes);
 

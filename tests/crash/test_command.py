@@ -147,6 +147,36 @@ def check_checker(tap, crash):
     tap.check("a checker that leaves processes behind leaves none", is_fine(code, report) + left_behind(mark, scratch))
 
 
+def check_base(tap, crash):
+    """The directory as it was: it is no crash bug when the checker refuses it, and its entries are no operations."""
+    data = config()
+    for number in range(5):
+        shutil.copy(os.path.join(data, "config"), os.path.join(data, f"other{number}"))
+    code, report = test(crash, data, "echo x >a; sync a; sync .", check="test -e a")
+    first = (report["failing"] or [{"id": "", "point": -1, "why_legal": ""}])[0]
+    tap.check("a checker that refuses the directory as it was is told so", fails(code, report) + [str(report)] * (
+        not report.get("base_refused") or first["point"] != 0 or first["id"] != "posix-0-prefix-0" or
+        "before the program has done anything" not in first["why_legal"] or
+        not any("refuses the directory as it was" in note for note in report["notes"])))
+    answer = crash.run("--dir", data, "--check", "test -e a", "--", "sh", "-c", f"cd {data}; echo x >a; sync a; sync .")
+    tap.check("in words the program is not blamed", says(answer, 1, "before the program did anything", "REFUSES THE DIRECTORY") + [
+        answer.stdout] * ("NOT CRASH SAFE" in answer.stdout or "kill -9" in answer.stdout))
+    into, trace = area("into"), area("trace") + "/t"
+    code, report = test(crash, data, FORGETS, "--trace", trace, "--mutate")
+    found = report["failing"][0] if report["failing"] else {"lost": [], "lost_ops": [], "id": "none", "point": 0}
+    numbers = [int(re.search(r"\(op (\d+)", text).group(1)) for text in found["lost"]]
+    last = report["recording"]["operations"] + report["recording"]["acks"]
+    tap.check("the first operation is number 1, whatever is in the directory", fails(code, report) + [str(report)] * (
+        report.get("base_refused") is not False or numbers != found["lost_ops"] or not 0 < numbers[0] < found["point"] <= last or
+        not found["id"].startswith(f"posix-{found['point']}-") or
+        any(f"(op {sync['seq']}," not in sync["op"] for sync in report["syncs"])))
+    answer = crash.run("--dir", data, "--from", trace, "--replay", found["id"], "--into", into + "/state", "--check", CHECK)
+    tap.check("its id makes it again", says(answer, 1, "lost version 2"))
+    answer = crash.run("--dir", data, "--from", trace, "--replay", "posix-0-prefix-0", "--into", into + "/base")
+    tap.check("0 is the directory as it was", says(answer, 0) + ([] if sorted(os.listdir(into + "/base")) == sorted(
+        os.listdir(data)) else [str(os.listdir(into + "/base"))]))
+
+
 def check_acks(tap, crash):
     for name, how in (("the file of the environment", 'echo saved >>"$SLUICE_CRASH_ACK"'),
                       ("the magic path", "echo saved >>.sluice/ack")):
@@ -528,7 +558,7 @@ def main():
     program, log, library = (os.path.abspath(path) for path in sys.argv[2:5])
     check_usage(tap, crash)
     refusal = crash.refusal()
-    checks = (check_answers, check_page, check_checker, check_acks, check_mutate, check_again, check_html, check_programs,
+    checks = (check_answers, check_page, check_checker, check_base, check_acks, check_mutate, check_again, check_html, check_programs,
               check_budget, check_full_disk, check_faults,
               check_nobody, check_progress, check_signals)
     for check in checks:

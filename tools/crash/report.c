@@ -142,8 +142,34 @@ int crash_report_code(const struct crash_report *report)
 	return report->untested ? CLI_USAGE : CLI_DONE;
 }
 
+static bool is_base(const struct crash_report *report, const struct crash_failure *failure)
+{
+	return !crash_words_number(report->words, failure->point) && !failure->lost_nr;
+}
+
+bool crash_report_base_refused(const struct crash_report *report)
+{
+	for (size_t i = 0; i < report->result->failing_nr; i++) {
+		if (is_base(report, &report->result->failing[i]))
+			return true;
+	}
+	return false;
+}
+
+const char *crash_report_lost_nothing(const struct crash_report *report,
+				      const struct crash_failure *failure)
+{
+	if (is_base(report, failure))
+		return "nothing: this is the directory as it was before the program ran";
+	if (failure->faults_nr)
+		return "nothing, but for what the fault did";
+	return "nothing: everything done until then is there, as after kill -9";
+}
+
 const char *crash_report_verdict(const struct crash_report *report)
 {
+	if (crash_report_base_refused(report))
+		return "THE CHECKER REFUSES THE DIRECTORY AS IT WAS";
 	if (report->result->failed)
 		return "NOT CRASH SAFE";
 	return report->untested ? "NOT TESTED, see the notes" : "no failing state";

@@ -38,6 +38,11 @@ static inline const char *crash_report_plural(uint64_t nr)
 
 /* CLI_BAD: a state fails; CLI_USAGE: none does, but nothing, or less than was asked, was tested. */
 int crash_report_code(const struct crash_report *report);
+/* Whether the checker refuses the directory as it was before the program ran. */
+bool crash_report_base_refused(const struct crash_report *report);
+/* Of a failing state that has lost nothing, what there is of it instead. */
+const char *crash_report_lost_nothing(const struct crash_report *report,
+				      const struct crash_failure *failure);
 /* "NOT CRASH SAFE", "no failing state", or that nothing was tested. */
 const char *crash_report_verdict(const struct crash_report *report);
 

@@ -39,9 +39,10 @@ static void heading(FILE *out, const struct crash_report *report)
 	fputs("</code></div>\n", out);
 	fprintf(out, "<div class=\"verdict %s\">%s</div>\n",
 		crash_report_code(report) ? "bad" : "good",
-		result->failed	 ? "Not crash safe" :
-		report->untested ? "Not tested, see what limits this answer" :
-				   "No failing state");
+		crash_report_base_refused(report) ? "The checker refuses the directory as it was" :
+		result->failed			  ? "Not crash safe" :
+		report->untested		  ? "Not tested, see what limits this answer" :
+						    "No failing state");
 	fprintf(out,
 		"<div>%" PRIu64 " of %" PRIu64 " different states that a power cut could leave, by "
 		"the rules of <b>%s</b>, are not fine%s. The program did %" PRIu64
@@ -93,14 +94,11 @@ static void notes(FILE *out, const struct crash_report *report)
 
 /* -- failing states ------------------------------------------------------------------------ */
 
-static void lost(FILE *out, const struct crash_failure *failure)
+static void lost(FILE *out, const struct crash_report *report, const struct crash_failure *failure)
 {
 	term_begin(out, "lost");
-	if (!failure->lost_nr && failure->faults_nr)
-		fputs("nothing, but for what the fault did", out);
-	else if (!failure->lost_nr)
-		fputs("nothing: everything done until then is there, as after <code>kill -9</code>",
-		      out);
+	if (!failure->lost_nr)
+		page_text(out, crash_report_lost_nothing(report, failure));
 	else
 		fputs("<ul>", out);
 	for (size_t i = 0; i < failure->lost_nr; i++) {
@@ -124,12 +122,14 @@ static void one_failure(FILE *out, const struct crash_report *report, size_t idx
 			"<div class=\"dim\">and %" PRIu64 " more states for the same reason</div>",
 			failure->states - 1);
 	fputs("<dl>\n", out);
-	if (failure->point)
+	if (crash_words_number(report->words, failure->point))
 		crash_words_of(report->words, failure->point, text, sizeof(text));
-	term(out, failure->point ? "power cut after" : "power cut", text);
+	term(out,
+	     crash_words_number(report->words, failure->point) ? "power cut after" : "power cut",
+	     text);
 	for (size_t i = 0; i < failure->faults_nr; i++)
 		term(out, i ? "" : "fault", failure->faults[i]);
-	lost(out, failure);
+	lost(out, report, failure);
 	term(out, "why it may be", failure->why_legal);
 	term(out, "missing sync", failure->missing_sync);
 	term(out, "verdict", failure->verdict);
@@ -262,7 +262,8 @@ static void one_op(FILE *out, const struct crash_report *report, const struct cr
 
 	fprintf(out,
 		"<li id=\"op%" PRIu64 "\" class=\"%s%s\"><span class=\"dim\">%" PRIu64 "</span> ",
-		op->seq, kind(op), marks & MARK_LOST ? " lost" : "", op->seq);
+		op->seq, kind(op), marks & MARK_LOST ? " lost" : "",
+		crash_words_number(report->words, op->seq));
 	page_text(out, crash_words_deed(report->words, op->seq, text, sizeof(text)));
 	if (marks & MARK_LOST)
 		lost_in(out, report->result, op->seq);
@@ -283,8 +284,10 @@ static void operations(FILE *out, const struct crash_report *report, const unsig
 {
 	uint64_t hidden = 0;
 
-	if (marks[0] & MARK_CUT)
-		cut_here(out, report->result, 0);
+	for (uint64_t seq = 0; seq <= crash_base_nr(report->trace); seq++) {
+		if (marks[seq] & MARK_CUT)
+			cut_here(out, report->result, seq);
+	}
 	for (uint64_t seq = 1; seq <= nr; seq++) {
 		const struct crash_op *op = crash_trace_op(report->trace, seq - 1);
 

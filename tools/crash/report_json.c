@@ -18,7 +18,7 @@ static void failure(struct json_writer *json, const struct crash_report *report,
 	json_close_array(json);
 	json_open_array(json, "lost_ops");
 	for (size_t i = 0; i < f->lost_nr; i++)
-		json_uint(json, NULL, f->lost_ops[i]);
+		json_uint(json, NULL, crash_words_number(report->words, f->lost_ops[i]));
 	json_close_array(json);
 	json_open_array(json, "faults");
 	for (size_t i = 0; i < f->faults_nr; i++)
@@ -28,7 +28,7 @@ static void failure(struct json_writer *json, const struct crash_report *report,
 	json_string(json, "missing_sync", f->missing_sync);
 	json_string(json, "checker_output", f->checker_output);
 	json_string(json, "verdict", f->verdict);
-	json_uint(json, "point", f->point);
+	json_uint(json, "point", crash_words_number(report->words, f->point));
 	json_string(json, "found_id", f->found_id);
 	json_uint(json, "states", f->states);
 	json_string(json, "kept", f->dir);
@@ -37,11 +37,12 @@ static void failure(struct json_writer *json, const struct crash_report *report,
 	json_close_object(json);
 }
 
-static void sync_verdict(struct json_writer *json, const struct crash_verdict *sync)
+static void sync_verdict(struct json_writer *json, const struct crash_report *report,
+			 const struct crash_verdict *sync)
 {
 	json_open_object(json, NULL);
 	json_string(json, "op", sync->words);
-	json_uint(json, "seq", sync->op);
+	json_uint(json, "seq", crash_words_number(report->words, sync->op));
 	if (!sync->judged)
 		json_null(json, "verdict");
 	else
@@ -96,6 +97,7 @@ int crash_report_json(const struct crash_report *report)
 	json_uint(&json, "states", result->states);
 	json_uint(&json, "distinct", result->distinct);
 	json_uint(&json, "failed", result->failed);
+	json_bool(&json, "base_refused", crash_report_base_refused(report));
 	json_bool(&json, "tested", !report->untested);
 	json_bool(&json, "complete", result->complete);
 	json_bool(&json, "stopped", result->stopped);
@@ -107,7 +109,7 @@ int crash_report_json(const struct crash_report *report)
 	json_close_array(&json);
 	json_open_array(&json, "syncs");
 	for (size_t i = 0; i < result->syncs_nr; i++)
-		sync_verdict(&json, &result->syncs[i]);
+		sync_verdict(&json, report, &result->syncs[i]);
 	json_close_array(&json);
 	json_open_array(&json, "notes");
 	for (uint32_t i = 0; i < report->nr_warnings; i++)

@@ -52,7 +52,7 @@ static void tell_cut(const struct crash_report *report, const struct crash_failu
 {
 	char op[512], text[640] = "before the program did anything";
 
-	if (failure->point)
+	if (crash_words_number(report->words, failure->point))
 		snprintf(text, sizeof(text), "after %s",
 			 crash_words_of(report->words, failure->point, op, sizeof(op)));
 	beside("power cut", text);
@@ -72,10 +72,7 @@ static void tell_failure(const struct crash_report *report, const struct crash_f
 	for (size_t i = 0; i < failure->faults_nr; i++)
 		beside(i ? "" : "fault", failure->faults[i]);
 	if (!failure->lost_nr)
-		beside("lost",
-		       failure->faults_nr ?
-			       "nothing, but for what the fault did" :
-			       "nothing: everything done until then is there, as after kill -9");
+		beside("lost", crash_report_lost_nothing(report, failure));
 	for (size_t i = 0; i < failure->lost_nr; i++)
 		beside(i ? "" : "lost", failure->lost[i]);
 	if (failure->why_legal)

@@ -24,6 +24,7 @@
 
 #include "crash/explore.h"
 #include "crash/record.h"
+#include "crash/words.h"
 #include "tools/cli.h"
 #include "tools/crash/fsimage.h"
 #include "tools/crash/session.h"
@@ -203,8 +204,8 @@ static bool is_allowed(const struct scene_answer *allowed, const char *seen)
 /* With nothing but what was flushed, then with random parts of the rest. */
 static int see_states(struct trial *trial, const struct crash_trace *trace)
 {
-	uint64_t at = played_at(trace);
-	int err = at ? 0 : -EIO;
+	uint64_t played = played_at(trace), at = played - crash_base_nr(trace);
+	int err = played ? 0 : -EIO;
 
 	for (unsigned i = 0; i < TRIAL_STATES && !err; i++) {
 		char id[64];
