@@ -107,6 +107,23 @@ static int read_listing(int fd, struct listing *listing)
 	return err;
 }
 
+/* ---- what may not be read ------------------------------------------------------------ */
+
+/* States would lack it, and nobody would know: it is named. What is ignored is no data. */
+static int refuse(struct load *load, const char *path)
+{
+	snprintf(load->report->unreadable, sizeof(load->report->unreadable), "%s", path);
+	return -EACCES;
+}
+
+static int check_readable(struct load *load, const struct tree_node *node)
+{
+	if (!S_ISREG(node->mode) || node->ignored ||
+	    faccessat(load->base_fd, node->base, R_OK, AT_EACCESS) == 0 || errno != EACCES)
+		return 0;
+	return refuse(load, node->base);
+}
+
 /* ---- one entry ---------------------------------------------------------------------- */
 
 static int compare_linked(const void *left, const void *right)
@@ -212,9 +229,11 @@ static int load_entry(struct load *load, struct tree_node *dir, const char *name
 		     name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	if (fstatat(load->base_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT ? 0 : errno == EACCES ? refuse(load, path) : -errno;
 	node = find_linked(load, &st);
 	err = node ? 0 : new_node(load, path, &st, &node);
+	if (!err)
+		err = check_readable(load, node);
 	return err ? err : tree_add(load->tree, dir, name, node);
 }
 
@@ -226,6 +245,8 @@ static int load_dir(struct load *load, struct tree_node *dir)
 	int err, fd = openat(load->base_fd, dir->base ? dir->base : ".",
 			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
+	if (fd < 0 && errno == EACCES && !dir->ignored)
+		return refuse(load, dir->base ? dir->base : ".");
 	if (fd < 0) {
 		crash_record_note(load->report, NULL, "%s: %s; taken to be empty",
 				  dir->base ? dir->base : ".", strerror(errno));

@@ -11,8 +11,9 @@
 bool crash_record_ignored(const struct crash_record_opts *opts, const char *path);
 
 /* Directories are read in the order of their names, so that equal directories get equal
- * numbers. One that cannot be read is taken to be empty, with a note; .sluice at the top is
- * left out. 0; -ENOSPC: too many files; -ENOMEM. */
+ * numbers; .sluice at the top is left out. What is ignored and cannot be read is taken to be
+ * empty. 0; -EACCES: a file or directory that is not ignored, in report->unreadable; -ENOSPC: too
+ * many files; -ENOMEM. */
 int crash_base_load(struct tree *tree, int base_fd, const struct crash_record_opts *opts,
 		    struct crash_record_report *report);
 

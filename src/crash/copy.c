@@ -83,11 +83,23 @@ static void sweep(const char *parent)
 
 /* ---- making ----------------------- */
 
+static int make_empty(int dir_fd, const char *name, mode_t mode)
+{
+	int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 static int copy_file(const struct crash_copy *copy, const struct tree_node *node, const char *path)
 {
 	int source = openat(copy->scratch.base_fd, node->base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	int target, err;
 
+	if (source < 0 && errno == EACCES && node->ignored)
+		return make_empty(copy->data_fd, path, 0600);
 	if (source < 0)
 		return -errno;
 	target = openat(copy->data_fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -204,16 +216,6 @@ static int copy_all(struct crash_copy *copy, uint64_t bytes_max)
 	if (!err)
 		err = copy_kind(copy, false, bytes_max);
 	return err ? err : set_modes(copy);
-}
-
-static int make_empty(int dir_fd, const char *name, mode_t mode)
-{
-	int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
 }
 
 static int make_places(struct crash_copy *copy)

@@ -25,12 +25,24 @@ static const struct recorder recorders[] = {
 
 #define RECORDERS (sizeof(recorders) / sizeof(recorders[0]))
 
+/* Whether another recorder, that was tried before, has said it. */
+static bool has_line(const char *text, const char *line)
+{
+	size_t len = strlen(line);
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+		if (strcspn(text, "\n") == len && memcmp(text, line, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Adds a line, or nothing if it does not fit. */
 static void add_line(char *text, size_t room, const char *line)
 {
 	size_t used = strlen(text), len = strlen(line);
 
-	if (used + len + 2 > room)
+	if (used + len + 2 > room || has_line(text, line))
 		return;
 	snprintf(text + used, room - used, "%s\n", line);
 }

@@ -66,6 +66,7 @@ struct crash_record_report {
 	int status;	      /* of the command, as wait(2) gives it; -1: it was still running */
 	uint32_t limits;      /* enum crash_limit */
 	uint64_t nr_acks;
+	char unreadable[4096]; /* of -EACCES: what may not be read, below dir; or "" */
 	char why[1024];	  /* why the recorders that were tried before, or all, could not: lines */
 	char notes[4096]; /* what the reader of the trace should know: lines; in the trace too */
 };
@@ -81,7 +82,8 @@ struct crash_record_report {
  *
  * Context: the thread that calls must live until it returns. Other threads may run.
  * Return: 0. -EPERM: no recorder may work here, why says what is missing. -ENOENT: no such
- *   directory or command, -ENOTDIR, -EACCES; -EINVAL: unknown recorder, scratch below dir.
+ *   directory or command, -ENOTDIR, -EACCES (of the command, or of what unreadable names);
+ *   -EINVAL: unknown recorder, scratch below dir.
  *   -ECANCELED: *opts->stop. Else -errno of the scratch copy or of the trace; the trace then
  *   ends where the error was.
  */

@@ -492,6 +492,20 @@ def check_nobody(tap, crash):
             "fuse|namespace|seccomp", report["error"]) else [report["error"]])
     else:
         tap.check("nobody finds the bug, too", fails(code, report))
+    for entry, make in (("secret", lambda path: open(path, "wb").close()), ("closed", os.mkdir)):
+        made = os.path.join(data, entry)
+        make(made)
+        os.chmod(made, 0)
+        for recorder in ((), ("--recorder", "seccomp")):
+            words = ["--dir", data, *recorder]
+            command = ["--check", "true", "--", "sh", "-c", f"cd {data}; {SAVE}"]
+            # Where nothing may record, that is another matter.
+            tap.check(f"an entry that may not be read is named, and COMMAND is not blamed: {entry}{' '.join(('',) + recorder)}", says(
+                crash.run(*words, *command, **nobody), 3, f"{made}: Permission denied", f"--ignore '{entry}'"))
+            answer = crash.run(*words, "--ignore", entry, *command, **nobody)
+            tap.check(f"and may be left out: {entry}{' '.join(('',) + recorder)}",
+                      says(answer, 3 if code == 3 else 0, "fuse|namespace|seccomp" if code == 3 else "no failing state"))
+        (os.rmdir if os.path.isdir(made) else os.remove)(made)
     os.chmod(data, 0)
     tap.check("a directory that may not be read is said", says(crash.run(
         "--dir", data, "--check", "true", "--", "true", **nobody), 3, "Permission denied"))

@@ -74,12 +74,30 @@ static int say_recorder(const struct crash_record_report *report)
 	return CLI_MACHINE;
 }
 
+/* Not of the command, but of a file in its directory. */
+static int say_unreadable(const struct crash_setting *setting, const char *path)
+{
+	char full[8192], remedy[8400];
+
+	snprintf(full, sizeof(full), "%s/%s", setting->dir, path);
+	snprintf(
+		remedy, sizeof(remedy),
+		"it is part of each state, so it must be read: run as who may, or leave it out, if "
+		"it is no data of COMMAND, with --ignore '%s'",
+		path);
+	return cli_fail(CLI_MACHINE, full, strerror(EACCES), remedy);
+}
+
 static int say_record_error(const struct crash_setting *setting,
 			    const struct crash_record_report *report, int err)
 {
 	switch (-err) {
 	case ECANCELED:
 		return CLI_IO;
+	case EACCES:
+		if (*report->unreadable)
+			return say_unreadable(setting, report->unreadable);
+		return cli_fail_errno(setting->argv[0], err, NULL);
 	case EPERM:
 		return say_recorder(report);
 	case ENOENT:
@@ -89,7 +107,7 @@ static int say_record_error(const struct crash_setting *setting,
 		return cli_fail(CLI_USAGE, "recording", strerror(EINVAL),
 				"is $TMPDIR, where the copy is made, below the data directory?");
 	default:
-		return cli_fail_errno(err == -EACCES ? setting->argv[0] : "recording", err, NULL);
+		return cli_fail_errno("recording", err, NULL);
 	}
 }
 
