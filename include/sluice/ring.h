@@ -315,8 +315,9 @@ SL_EXPORT struct sl_op *sl_ring_next(struct sl_ring *ring, int64_t deadline_ns);
  * @op: an idle op without MULTI; its callback, if any, runs too
  *
  * Other ops make progress meanwhile. For tools, tests and start-up. When the ring
- * breaks on the way the op is still the library's, as rule 1 says: what it is
- * and points at must stay where it is until the program ends.
+ * breaks on the way (sl_ring_error()) the op is the caller's again, so that it
+ * may lie on the stack; what it points at may still be written by a transfer that
+ * nobody can wait for any more, and must stay where it is until the program ends.
  *
  * Context: owner thread, not from a callback; sleeps.
  * Return: op->res, or what sl_ring_submit() or sl_ring_run() refused it with.

@@ -248,7 +248,8 @@ SL_EXPORT int sl_wal_room(struct sl_wal *wal, struct sl_wal_wait *wait);
  * sl_wal_flush - make durable all that was appended, and wait for it
  * @wal: the log
  *
- * Other ops of the ring make progress meanwhile. For straight-line code.
+ * Other ops of the ring make progress meanwhile. For straight-line code. Where all
+ * segments are needed it waits until a callback has truncated or archived some.
  *
  * Context: owner thread, not from a callback; sleeps.
  * Return: 0; -EBUSY from a callback; the first error of a failed log.

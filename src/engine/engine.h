@@ -122,11 +122,12 @@ struct sl_ring {
 
 	/* the other ops */
 	uint32_t finished_nr;
-	uint32_t collectable; /* accepted or parked, without a callback */
-	uint32_t unpolled;    /* turns since the backend was asked last */
-	uint32_t starved;     /* slots in SLOT_POOL_WAIT */
-	uint32_t waiting;     /* ops behind another in a chain */
-	int error;	      /* the backend failed with it, for good */
+	uint32_t collectable;  /* accepted or parked, without a callback */
+	uint32_t unpolled;     /* turns since the backend was asked last */
+	uint32_t starved;      /* slots in SLOT_POOL_WAIT */
+	uint32_t waiting;      /* ops behind another in a chain */
+	int error;	       /* the backend failed with it, for good */
+	struct sl_op stand_in; /* for an op that was given up then, see ring_abandon() */
 	struct op_list ended, finished;
 	struct op_list ending; /* of the ended: those that this dispatch took */
 	struct slot_list retry, locks;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "engine/engine.h"
+#include "engine/ring_end.h"
 #include "engine/stats.h"
 
 /* Turns that found work before they asked the backend, in a row. */
@@ -309,8 +310,10 @@ int64_t sl_ring_do(struct sl_ring *ring, struct sl_op *op)
 		return err;
 	while (op->state != OP_IDLE && op->state != OP_FINISHED) {
 		err = ring_turn(ring, 0);
-		if (err < 0)
+		if (err < 0) {
+			ring_abandon(ring, op);
 			return err;
+		}
 	}
 	if (op->state == OP_FINISHED)
 		collect(ring, op);

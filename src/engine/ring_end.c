@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 
 #include "engine/ring_end.h"
+#include "engine/slot.h"
+#include "engine/stats.h"
 #include "sys/clock.h"
 #include "sys/thread.h"
 
@@ -48,6 +50,32 @@ int sl_ring_drain(struct sl_ring *ring, int64_t deadline_ns)
 	if (!err && ring->dispatching)
 		err = -EBUSY;
 	return err ? err : drain(ring, deadline_ns);
+}
+
+/* Nobody has it but the engine: it has not been started, or has ended untold. */
+static void take_back(struct sl_ring *ring, struct sl_op *op)
+{
+	struct sl_class *class = class_of(ring, op);
+
+	ring_cancel_op(ring, op, -ECANCELED); /* now it has ended in any case */
+	op_list_remove(&ring->ended, op);
+	class_leave(ring, class);
+	if (!op->done)
+		ring->collectable--;
+}
+
+void ring_abandon(struct sl_ring *ring, struct sl_op *op)
+{
+	if (op->heap_idx && op->state != OP_TIMING)
+		deadline_remove(ring, op);
+	if (op->state == OP_STARTED) {
+		ring->stand_in = *op;
+		slot_of(ring, op)->op = &ring->stand_in;
+	} else {
+		take_back(ring, op);
+	}
+	op->state = OP_IDLE;
+	op->res = ring->error;
 }
 
 void ring_free_all(struct sl_ring *ring, bool forked)

@@ -16,6 +16,10 @@ static inline uint32_t ring_fd_buckets(const struct sl_ring_opts *opts)
 	return sl_pow2_from(opts->depth);
 }
 
+/* The ring broke with an op under way whose caller waits no longer: its memory is the caller's
+ * again, with the error as its result. Only one can have been started. */
+void ring_abandon(struct sl_ring *ring, struct sl_op *op);
+
 /* Takes a half-made ring; forked: only this process's copy. */
 void ring_free_all(struct sl_ring *ring, bool forked);
 

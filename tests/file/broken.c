@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What is given up stays reachable here: it is no leak of the test's. */
 static struct rig {
@@ -13,7 +14,7 @@ static struct rig {
 	struct sl_file_writer *writer;
 	struct sl_file_req req;
 	void *base;
-} rigs[2];
+} rigs[3];
 
 static struct sl_ring *rig_up(struct rig *rig)
 {
@@ -76,4 +77,28 @@ void a_stream_on_a_broken_ring_is_given_up_at_close(void **state)
 	sl_file_close(rig->file);
 	assert_int_equal(sl_ring_error(ring), -EIO);
 	sl_ring_close(ring);
+}
+
+/* One that was started, and one that never was: the engine must not look at them any more. */
+void an_op_that_a_broken_ring_has_is_given_back(void **state)
+{
+	struct rig *rig = &rigs[2];
+	struct sl_ring *ring = rig_up(rig);
+	struct sl_op ops[2] = { 0 };
+	char *bytes = fs_buffer(4096, 0, &rig->base);
+
+	(void)state;
+	rig->fault.hold = true;
+	rig->fault.broken = true;
+	for (unsigned i = 0; i < 2; i++) {
+		sl_op_read(&ops[i], sl_file_fd(rig->file), bytes, 4096, 0);
+		ops[i].deadline_ns = sl_ring_clock(ring) + INT64_C(3600000000000);
+		assert_int_equal(sl_ring_do(ring, &ops[i]), -EIO);
+		assert_int_equal(ops[i].res, -EIO);
+		assert_false(sl_op_busy(&ops[i]));
+	}
+	memset(ops, 0xff, sizeof(ops));
+	sl_file_close(rig->file);
+	sl_ring_close(ring);
+	assert_still_there(bytes, 4096);
 }

@@ -54,6 +54,7 @@
 	X(a_durable_tail_is_synced_after_it_was_cut)                     \
 	X(a_file_on_a_broken_ring_is_given_up_at_close)                  \
 	X(a_stream_on_a_broken_ring_is_given_up_at_close)                \
+	X(an_op_that_a_broken_ring_has_is_given_back)                    \
 	X(a_durable_write_is_asynchronous_only_where_that_was_tried)     \
 	X(a_file_opened_with_dsync_is_written_so)                        \
 	X(a_durable_op_is_made_as_a_durable_request_is)                  \

@@ -2,8 +2,10 @@
  * power.c: power cuts in the simulator, thousands of them, each followed by recovery.
  *
  * A run is a world with one log. In each of its lives the log is opened, read
- * and appended to by several committers until the power is cut: at any moment,
- * while it is opened and recovered too. What must hold after every recovery:
+ * and appended to by several committers, flushed now and then, in some lives
+ * archived too, until the power is cut: at any moment, while it is opened and
+ * recovered too. After the last cut it is opened and read once more. What must
+ * hold after every recovery:
  *
  *  - every record that was acknowledged, in whatever life, is there;
  *  - there is no record that was not appended, no half, none twice;
@@ -38,10 +40,12 @@ struct run {
 	uint64_t last_lsn;  /* of what was appended in this life */
 	uint64_t acked;	    /* records before it are acknowledged */
 	uint64_t truncated; /* records from it on are needed */
+	uint64_t full_lsn;  /* segments before it are full, and to be archived */
 	const char *wrong;
 	bool faulty; /* things fail by themselves */
 	bool failed; /* ... and did in this life */
 	bool buffered;
+	bool archived;
 	struct sl_op cut;
 	struct {
 		struct sl_wal_wait wait;
@@ -56,6 +60,9 @@ struct tally {
 	uint64_t records;
 	uint64_t failures; /* lives that a fault ended */
 	uint64_t restarts; /* of the program alone */
+	uint64_t ends;	   /* runs whose log was whole after the last cut */
+	uint64_t flushes;
+	uint64_t archivings;
 };
 
 static const char *const profiles[] = { "posix", "ext4", "xfs", "btrfs" };
@@ -216,11 +223,49 @@ static void go_on(struct run *run, struct sl_wal_wait *wait)
 		failed(run, "a commit is refused with the power on");
 }
 
+/* All that is appended now is acknowledged when this answers 0; others go on meanwhile. */
+static void flush(struct run *run, struct tally *tally)
+{
+	uint64_t nr = run->next_nr;
+
+	if (sl_wal_flush(run->wal) < 0) {
+		failed(run, "a flush fails with the power on");
+		return;
+	}
+	if (run->acked < nr)
+		run->acked = nr;
+	tally->flushes++;
+}
+
+static void on_full(void *ctx, struct sl_wal *wal, const struct sl_wal_segment *segment)
+{
+	struct run *run = ctx;
+
+	(void)wal;
+	run->full_lsn = segment->end_lsn;
+}
+
+/* Some time after it was told: until then no segment may be used again. */
+static void archive(struct run *run, struct tally *tally)
+{
+	uint64_t lsn = run->full_lsn;
+
+	if (!lsn || chance(run, 4))
+		return;
+	run->full_lsn = 0;
+	if (sl_wal_archived(run->wal, lsn) < 0)
+		failed(run, "an archived segment is refused with the power on");
+	tally->archivings++;
+}
+
 /* Appends until the power goes. */
-static void work(struct run *run)
+static void work(struct run *run, struct tally *tally)
 {
 	memset(run->committers, 0, sizeof(run->committers));
 	while (has_power(run) && !run->wrong && !run->failed) {
+		archive(run, tally);
+		if (chance(run, 16) == 0)
+			flush(run, tally);
 		for (unsigned i = 0; i < COMMITTERS; i++) {
 			if (!run->committers[i].wait.busy)
 				go_on(run, &run->committers[i].wait);
@@ -249,9 +294,32 @@ static int open_log(struct run *run, uint32_t block)
 		.buffer_bytes = 2 * block,
 		.segment_bytes = 5 * (uint64_t)block,
 		.log_id = 7,
+		.archive = run->archived ? on_full : NULL,
+		.ctx = run,
 	};
 
 	return sl_wal_open(run->ring, AT_FDCWD, "log", &opts, &run->wal);
+}
+
+/* A log, and what it holds, which also is in the archive then. */
+static int recover(struct run *run)
+{
+	int rc;
+
+	run->wal = NULL;
+	run->last_lsn = 0;
+	run->full_lsn = 0;
+	run->failed = false;
+	run->buffered = chance(run, 4) == 0;
+	run->archived = chance(run, 2) == 0;
+	rc = open_log(run, 4096);
+	if (rc < 0) {
+		failed(run, "the log does not open");
+		return rc;
+	}
+	check_records(run);
+	run->full_lsn = run->archived ? wal_test_info(run->wal).durable_lsn : 0;
+	return 0;
 }
 
 /* The power goes if it has not gone; of a program that failed, perhaps only the program. */
@@ -272,29 +340,33 @@ static void end_life(struct run *run, struct tally *tally)
 static void live(struct run *run, struct tally *tally, unsigned life)
 {
 	bool early = life > 0 && chance(run, 3) == 0;
-	int rc;
 
-	run->wal = NULL;
-	run->last_lsn = 0;
-	run->failed = false;
-	run->buffered = chance(run, 4) == 0;
 	if (sl_sim_ring_open(run->sim, 0, NULL, &run->ring) < 0) {
 		wrong(run, "no ring");
 		return;
 	}
 	plan_cut(run, early ? 3000000 : 30000000);
-	rc = open_log(run, 4096);
-	if (rc < 0)
-		failed(run, "the log does not open");
-	if (rc == 0) {
-		check_records(run);
+	if (recover(run) == 0) {
 		tally->recoveries += has_power(run);
-		work(run);
+		work(run, tally);
 	} else {
 		tally->cuts_in_recovery += life > 0;
 	}
 	sl_wal_close(run->wal);
 	end_life(run, tally);
+}
+
+/* After its last cut. A fault may be in the way; then the lives before have shown enough. */
+static void look_once_more(struct run *run, struct tally *tally)
+{
+	if (sl_sim_ring_open(run->sim, 0, NULL, &run->ring) < 0) {
+		wrong(run, "no ring");
+		return;
+	}
+	recover(run);
+	tally->ends += !run->failed;
+	sl_wal_close(run->wal);
+	sl_ring_close(run->ring);
 }
 
 /* In a million. No bit rot and no write gone astray: those are lost, and found by the CRC. */
@@ -320,6 +392,8 @@ static void run_one(uint64_t seed, uint64_t nr, bool faulty, struct tally *tally
 	assert_int_equal(sl_sim_create(&opts, &run.sim), 0);
 	for (unsigned life = 0; life < LIVES && !run.wrong; life++)
 		live(&run, tally, life);
+	if (!run.wrong)
+		look_once_more(&run, tally);
 	sl_sim_info(run.sim, &info);
 	tally->cuts += info.cuts;
 	tally->records += run.acked;
@@ -337,18 +411,25 @@ static void ten_thousand_power_cuts_lose_nothing_that_was_acknowledged(void **st
 	const char *only = getenv("SLUICE_WAL_RUN");
 	uint64_t seed = support_seed();
 	struct tally tally = { 0 };
+	uint64_t runs = 0;
 
 	(void)state;
 	for (uint64_t nr = only ? strtoull(only, NULL, 0) : 0; tally.cuts < CUTS_WANTED; nr++) {
 		run_one(seed, nr, false, &tally);
+		runs++;
 		if (only)
 			return;
 	}
 	printf("# %llu power cuts, %llu of them in a recovery; %llu recoveries, %llu records\n",
 	       (unsigned long long)tally.cuts, (unsigned long long)tally.cuts_in_recovery,
-	       (unsigned long long)tally.recoveries, (unsigned long long)tally.records);
+	       (unsigned long long)(tally.recoveries + tally.ends),
+	       (unsigned long long)tally.records);
+	/* Each cut was followed by a recovery, or by a second cut in it and one after that. */
+	assert_int_equal(tally.ends, runs);
 	assert_true(tally.cuts_in_recovery > CUTS_WANTED / 20);
-	assert_true(tally.recoveries > CUTS_WANTED / 4);
+	assert_true(tally.recoveries + tally.cuts_in_recovery + runs > CUTS_WANTED * 9 / 10);
+	assert_true(tally.flushes > CUTS_WANTED / 4);
+	assert_true(tally.archivings > CUTS_WANTED / 20);
 	assert_true(tally.records > CUTS_WANTED);
 }
 
