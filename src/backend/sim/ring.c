@@ -136,13 +136,14 @@ static int sim_start(void *state, struct sl_slot *slot)
 }
 
 /* One that waits for somebody ends now. One that is under way ends in its time,
- * and the seed says whether it took effect before. */
+ * and the seed says whether it took effect before. One whose event the engine has,
+ * and has not looked at, has ended: its task may be another slot's by now. */
 static void sim_cancel(void *state, struct sl_slot *slot)
 {
 	struct sim_ring *ring = state;
 	struct sim_task *task = slot->backend.ptr[0];
 
-	if (task->queue == &ring->done)
+	if (task->queue == &ring->done || task->slot_id != slot->id)
 		return;
 	task->asked = true;
 	if (!task->queue && model_random(&ring->sim->random) % 2)
