@@ -63,6 +63,7 @@ static void unpark_chain(struct sl_ring *ring, const struct sl_op *op)
 		ring->inflight++;
 		ring->classes[op->sched_class].inflight++;
 	}
+	ring_set_easy_depth(ring);
 }
 
 static bool chain_is_parked(const struct sl_op *op)

@@ -17,6 +17,8 @@
  *  E2. callbacks run from dispatch() only: at top level, one at a time.
  *  E3. an op is in exactly one list, named by its state; a slot too.
  *  E4. the data path takes memory from the arrays made at open and nowhere else.
+ *  E5. easy_depth is depth while an op of the first class may enter without a further
+ *      look: nothing is parked, nobody drains, and that class has no cap. Else it is 0.
  */
 #ifndef SLUICE_ENGINE_ENGINE_H
 #define SLUICE_ENGINE_ENGINE_H
@@ -95,14 +97,15 @@ struct sl_workers;
 
 struct sl_ring {
 	/* What every op comes to, close together. */
-	uint64_t owner;
-	const uint32_t *alive; /* one page, wiped in a forked child */
+	const uint64_t *owner; /* the thread's number; in a page that is wiped in a forked child */
 	const struct sl_backend *backend;
 	void *state;
 	uint64_t plain_ops;  /* codes that only ever go straight to the backend */
 	uint64_t simple_ops; /* codes without a rule of their own: see is_simple() */
+	uint64_t fd_ops;     /* codes whose ops are on a descriptor */
 	int64_t now_ns;
-	uint32_t inflight; /* accepted ops, counted against depth */
+	uint32_t inflight;   /* accepted ops, counted against depth */
+	uint32_t easy_depth; /* E5 */
 	uint32_t parked;
 	struct sl_slot *slots;
 	struct sl_slot *free_slots;
@@ -173,7 +176,8 @@ void ring_free(struct sl_ring *ring, void *ptr, size_t nr, size_t bytes);
 const struct sl_allocator *ring_default_allocator(void);
 
 /* ---- ring.c: who may call --------------------------------------------------------- */
-/* A number of this thread's own; ring_thread_id() gives it out on first use. */
+/* A number of this thread's own, never 0; ring_thread_id() gives it out on first use. */
+#define RING_NO_THREAD UINT64_MAX
 extern __thread uint64_t ring_thread __attribute__((tls_model("initial-exec")));
 uint64_t ring_thread_id(void);
 
@@ -181,9 +185,9 @@ uint64_t ring_thread_id(void);
  * that does not own the ring. */
 static inline int ring_check(const struct sl_ring *ring)
 {
-	if (SL_UNLIKELY(!*ring->alive))
-		return -ESTALE;
-	return SL_LIKELY(ring->owner == ring_thread) ? 0 : -EPERM;
+	if (SL_LIKELY(*ring->owner == ring_thread))
+		return 0;
+	return *ring->owner ? -EPERM : -ESTALE;
 }
 
 int ring_turn(struct sl_ring *ring, int64_t deadline_ns);
@@ -191,6 +195,7 @@ void ring_notify(struct sl_ring *ring);
 
 /* ---- submit.c: acceptance, parking, classes ----------------------------------------- */
 void ring_admit(struct sl_ring *ring);
+void ring_set_easy_depth(struct sl_ring *ring);
 uint64_t ring_simple_ops(const struct sl_ring *ring);
 
 static inline struct sl_class *class_of(struct sl_ring *ring, const struct sl_op *op)

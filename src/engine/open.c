@@ -50,9 +50,9 @@ int sl_ring_opts_resolve(const struct sl_ring_opts *opts, struct sl_ring_opts *r
 }
 
 /* One page that a forked child finds wiped: how ring_check() knows it. */
-static int map_alive(struct sl_ring *ring)
+static int map_owner(struct sl_ring *ring)
 {
-	uint32_t *page =
+	uint64_t *page =
 		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
@@ -61,8 +61,8 @@ static int map_alive(struct sl_ring *ring)
 		munmap(page, 4096);
 		return -ENOSYS;
 	}
-	*page = 1;
-	ring->alive = page;
+	*page = ring_thread_id();
+	ring->owner = page;
 	ring->memory_bytes += 4096;
 	return 0;
 }
@@ -147,6 +147,17 @@ static uint64_t plain_ops(const struct sl_ring *ring)
 		       1ull << SL_OP_LOCK);
 }
 
+static uint64_t fd_ops(void)
+{
+	uint64_t ops = 0;
+
+	for (unsigned code = 0; code < SL_OP_CODES; code++) {
+		if (sl_op_table[code].traits & SL_OP_ON_FD)
+			ops |= 1ull << code;
+	}
+	return ops;
+}
+
 static void fill_caps(struct sl_ring *ring, const struct sl_ring_choice *choice)
 {
 	struct sl_caps *caps = &ring->caps;
@@ -168,7 +179,7 @@ static void fill_caps(struct sl_ring *ring, const struct sl_ring_choice *choice)
 
 static int build(struct sl_ring *ring, const struct sl_ring_choice *choice, char *why)
 {
-	int err = map_alive(ring);
+	int err = map_owner(ring);
 
 	if (!err)
 		err = alloc_arrays(ring);
@@ -180,12 +191,13 @@ static int build(struct sl_ring *ring, const struct sl_ring_choice *choice, char
 		return err;
 	for (unsigned i = 0; i < SL_RING_CLASSES; i++)
 		ring->classes[i].price = CLASS_PRICE / 100;
-	ring->owner = ring_thread_id();
 	ring->owner_tid = sl_sys_gettid();
 	ring->now_ns = ring->backend->now(ring->state);
 	ring->plain_ops = plain_ops(ring);
 	fill_caps(ring, choice);
 	ring->simple_ops = ring_simple_ops(ring);
+	ring->fd_ops = fd_ops();
+	ring_set_easy_depth(ring);
 	ring->caps.memory_bytes = ring->memory_bytes + ring->backend_caps.memory_bytes;
 	return 0;
 }

@@ -22,7 +22,7 @@ static bool claim_place(struct sl_ring *ring)
 
 int sl_ring_post(struct sl_ring *ring, struct sl_op *op)
 {
-	if (!*ring->alive)
+	if (!*ring->owner)
 		return -ESTALE;
 	if (!op->done || op->state != OP_IDLE)
 		return -EINVAL;

@@ -19,13 +19,13 @@
 /* Turns that found work before they asked the backend, in a row. */
 #define TURNS_UNPOLLED_MAX 8
 
-__thread uint64_t ring_thread __attribute__((tls_model("initial-exec")));
+__thread uint64_t ring_thread __attribute__((tls_model("initial-exec"))) = RING_NO_THREAD;
 
 uint64_t ring_thread_id(void)
 {
 	static uint64_t next_id;
 
-	if (!ring_thread)
+	if (ring_thread == RING_NO_THREAD)
 		ring_thread = __atomic_add_fetch(&next_id, 1, __ATOMIC_RELAXED);
 	return ring_thread;
 }
@@ -53,7 +53,7 @@ void ring_notify(struct sl_ring *ring)
 
 void sl_ring_wake(struct sl_ring *ring)
 {
-	if (!*ring->alive)
+	if (!*ring->owner)
 		return; /* a forked child has no business with its parent's ring */
 	__atomic_store_n(&ring->woken, 1, __ATOMIC_SEQ_CST);
 	ring_notify(ring);

@@ -28,6 +28,7 @@ static int drain(struct sl_ring *ring, int64_t deadline_ns)
 	int err = 0;
 
 	ring->draining = true;
+	ring_set_easy_depth(ring);
 	ring_cancel_all(ring);
 	while (active(ring) || posts_waiting(ring)) {
 		err = ring_turn(ring, deadline_ns);
@@ -40,6 +41,7 @@ static int drain(struct sl_ring *ring, int64_t deadline_ns)
 		}
 	}
 	ring->draining = false;
+	ring_set_easy_depth(ring);
 	return err;
 }
 
@@ -92,8 +94,8 @@ void ring_free_all(struct sl_ring *ring, bool forked)
 	ring_free(ring, ring->fd_buckets, ring->fd_mask + 1, sizeof(*ring->fd_buckets));
 	ring_free(ring, ring->events.entries, ring->events.mask + 1, sizeof(*ring->events.entries));
 	ring_free(ring, ring->heap, opts->depth + opts->park_max, sizeof(struct sl_op *));
-	if (ring->alive)
-		munmap((void *)(uintptr_t)ring->alive, 4096);
+	if (ring->owner)
+		munmap((void *)(uintptr_t)ring->owner, 4096);
 	allocator.free(allocator.ctx, ring, sizeof(*ring));
 }
 

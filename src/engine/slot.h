@@ -68,6 +68,7 @@ static inline struct sl_slot *slot_take(struct sl_ring *ring, struct sl_op *op)
 
 	SL_ASSERT(slot); /* E1 */
 	ring->free_slots = slot->next;
+	slot->total = op->len;
 	slot->op = op;
 	slot->code = op->code;
 	slot->flags = op->flags;
@@ -83,7 +84,6 @@ static inline struct sl_slot *slot_take(struct sl_ring *ring, struct sl_op *op)
 	slot->keep = NULL;
 	slot->done = 0;
 	slot->result = 0;
-	slot->total = op->len;
 	op->slot = (uint32_t)slot->id;
 	op->state = OP_STARTED;
 	if (SL_UNLIKELY(op->flags & SL_OP_VEC || op->len > SLOT_PIECE_MAX))

@@ -200,9 +200,10 @@ static bool needs_pwritev(const struct sl_ring *ring, const struct sl_slot *slot
 }
 
 /* The kept entry, the pool and the registered memory of a slot. */
-static void attach(struct sl_ring *ring, struct sl_slot *slot, const struct sl_op_info *info)
+static void attach(struct sl_ring *ring, struct sl_slot *slot)
 {
 	const struct sl_op *op = slot->op;
+	const struct sl_op_info *info = &sl_op_table[op->code];
 
 	if (SL_UNLIKELY(op->flags & SL_OP_DSYNC) && needs_pwritev(ring, slot))
 		slot->engine_flags |= SLOT_NOT_NATIVE;
@@ -240,7 +241,7 @@ static bool started_without_slot(struct sl_ring *ring, struct sl_op *op)
 	}
 }
 
-static void start_on_fd(struct sl_ring *ring, struct sl_slot *slot, const struct sl_op_info *info)
+static void start_on_fd(struct sl_ring *ring, struct sl_slot *slot)
 {
 	fd_chain_add(ring, slot);
 	if (SL_UNLIKELY(is_splice(slot->op)))
@@ -249,21 +250,21 @@ static void start_on_fd(struct sl_ring *ring, struct sl_slot *slot, const struct
 		ring_end_slot(ring, slot, -EBADF);
 		return;
 	}
-	attach(ring, slot, info);
+	attach(ring, slot);
 	start_slot(ring, slot);
 }
 
 static inline void start_op(struct sl_ring *ring, struct sl_op *op)
 {
-	const struct sl_op_info *info = &sl_op_table[op->code];
 	bool plain = ring->plain_ops >> op->code & 1;
+	bool on_fd = ring->fd_ops >> op->code & 1;
 	struct sl_slot *slot;
 
 	if (!plain && started_without_slot(ring, op))
 		return;
 	slot = slot_take(ring, op);
-	if (info->traits & SL_OP_ON_FD)
-		start_on_fd(ring, slot, info);
+	if (on_fd)
+		start_on_fd(ring, slot);
 	else if (plain)
 		start_native(ring, slot);
 	else

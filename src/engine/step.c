@@ -355,10 +355,14 @@ static void step_by_code(struct sl_ring *ring, struct sl_slot *slot, const struc
 }
 
 static SL_NOINLINE void step_closely(struct sl_ring *ring, struct sl_slot *slot,
-				     const struct sl_event *event, bool native)
+				     const struct sl_event *event)
 {
-	if (native && !(event->flags & SL_EVENT_MORE))
+	bool native = slot->engine_state == SLOT_STARTED;
+
+	if (native && !(event->flags & SL_EVENT_MORE)) {
 		slot->engine_state = SLOT_HELD;
+		ring->in_backend--;
+	}
 	if (SL_UNLIKELY(slot->engine_flags & (SLOT_READY_WAIT | SLOT_TOLD))) {
 		if (slot->engine_flags & SLOT_TOLD)
 			tell_end(ring, slot, event);
@@ -390,14 +394,12 @@ static inline bool is_plain_end(const struct sl_slot *slot, const struct sl_even
 
 static inline void step(struct sl_ring *ring, struct sl_slot *slot, const struct sl_event *event)
 {
-	bool native = slot->engine_state == SLOT_STARTED;
-
-	if (native && !(event->flags & SL_EVENT_MORE))
-		ring->in_backend--;
 	if (SL_UNLIKELY(!is_plain_end(slot, event))) {
-		step_closely(ring, slot, event, native);
+		step_closely(ring, slot, event);
 		return;
 	}
+	if (slot->engine_state == SLOT_STARTED)
+		ring->in_backend--;
 	if (TRANSFERS >> slot->code & 1)
 		slot->op->done_len = slot->total;
 	finish_slot(ring, slot, event->res);

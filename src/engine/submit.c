@@ -120,8 +120,23 @@ uint64_t ring_simple_ops(const struct sl_ring *ring)
 	return ops;
 }
 
-/* An idle op is in no chain and has no place in the heap. */
-static inline void accept_op(struct sl_ring *ring, struct sl_op *op)
+/* E5: after each change of what it depends on. */
+void ring_set_easy_depth(struct sl_ring *ring)
+{
+	bool easy = !ring->parked && !ring->draining && !ring->classes[0].inflight_max;
+
+	ring->easy_depth = easy ? ring->opts.depth : 0;
+}
+
+static SL_NOINLINE int watch_deadline(struct sl_ring *ring, struct sl_op *op)
+{
+	if (op->code != SL_OP_TIMER)
+		deadline_add(ring, op);
+	return 0;
+}
+
+/* An idle op is in no chain and has no place in the heap. Returns 0. */
+static inline int accept_op(struct sl_ring *ring, struct sl_op *op)
 {
 	op->res = -EINPROGRESS;
 	op->done_len = 0;
@@ -133,8 +148,7 @@ static inline void accept_op(struct sl_ring *ring, struct sl_op *op)
 	op->submit_ns = ring->now_ns;
 	if (!op->done)
 		ring->collectable++;
-	if (SL_UNLIKELY(op->deadline_ns) && op->code != SL_OP_TIMER)
-		deadline_add(ring, op);
+	return SL_UNLIKELY(op->deadline_ns) ? watch_deadline(ring, op) : 0;
 }
 
 static unsigned chain_length(const struct sl_op *op)
@@ -205,6 +219,7 @@ static void park(struct sl_ring *ring, struct sl_op *head)
 	}
 	head->state = OP_PARKED;
 	op_list_add(&class->parked, head);
+	ring_set_easy_depth(ring);
 }
 
 /* The class whose parked head may go now and has the best claim, or NULL. */
@@ -233,6 +248,7 @@ void ring_admit(struct sl_ring *ring)
 		enter(ring, head);
 		ring->parked -= chain_length(head);
 	}
+	ring_set_easy_depth(ring);
 }
 
 static int refuse(struct sl_ring *ring, const struct sl_op *op)
@@ -257,25 +273,21 @@ static SL_NOINLINE int submit_late(struct sl_ring *ring, struct sl_op *op)
 	return 0;
 }
 
-static inline int submit_checked(struct sl_ring *ring, struct sl_class *class, struct sl_op *op)
-{
-	if (SL_UNLIKELY(ring->draining))
-		return -ESHUTDOWN;
-	if (SL_UNLIKELY(class->parked.head || !has_room(ring, class, 1)))
-		return submit_late(ring, op);
-	count_in(ring, class, op);
-	op_list_add(&ring->pending, op);
-	accept_op(ring, op);
-	return 0;
-}
-
 static SL_NOINLINE int submit_closely(struct sl_ring *ring, struct sl_op *op)
 {
+	struct sl_class *class;
 	int err = check_closely(ring, op);
 
 	if (err || op->flags & SL_OP_LINKED)
 		return err ? err : -EINVAL;
-	return submit_checked(ring, class_of(ring, op), op);
+	if (ring->draining)
+		return -ESHUTDOWN;
+	class = class_of(ring, op);
+	if (class->parked.head || !has_room(ring, class, 1))
+		return submit_late(ring, op);
+	count_in(ring, class, op);
+	op_list_add(&ring->pending, op);
+	return accept_op(ring, op);
 }
 
 int sl_ring_submit(struct sl_ring *ring, struct sl_op *op)
@@ -284,9 +296,12 @@ int sl_ring_submit(struct sl_ring *ring, struct sl_op *op)
 
 	if (SL_UNLIKELY(err))
 		return err;
-	if (SL_UNLIKELY(!is_simple(ring, op)))
+	if (SL_UNLIKELY(!is_simple(ring, op) || ring->inflight >= ring->easy_depth))
 		return submit_closely(ring, op);
-	return submit_checked(ring, &ring->classes[0], op);
+	ring->inflight++;
+	ring->classes[0].inflight++;
+	op_list_add(&ring->pending, op);
+	return accept_op(ring, op);
 }
 
 static void unmark(struct sl_op *const *ops, unsigned nr)
@@ -383,7 +398,7 @@ int sl_ring_class(struct sl_ring *ring, unsigned sched_class, const struct sl_ri
 		return -EINVAL;
 	ring->classes[sched_class].price = CLASS_PRICE / (opts->shares ? opts->shares : 100);
 	ring->classes[sched_class].inflight_max = opts->inflight_max;
-	ring_admit(ring);
+	ring_admit(ring); /* looks at easy_depth, too */
 	return 0;
 }
 

@@ -11,17 +11,23 @@ static uint64_t slot_id(const struct sl_uring_cqe *cqe)
 	return cqe->user_data & ~URING_NOTES;
 }
 
-static inline void ended(struct uring *u, uint64_t user_data)
+#define NOTES_COUNTED (URING_NOTE_DISK | URING_NOTE_RAISES)
+
+static inline void count_out(struct uring *u, uint64_t user_data)
+{
+	u->disk -= (user_data & URING_NOTE_DISK) != 0;
+	if (SL_UNLIKELY(user_data & URING_NOTE_RAISES))
+		u->raising--;
+}
+
+static void ended(struct uring *u, uint64_t user_data)
 {
 	u->inflight--;
-	if (user_data & (URING_NOTE_DISK | URING_NOTE_RAISES)) {
-		u->disk -= (user_data & URING_NOTE_DISK) != 0;
-		u->raising -= (user_data & URING_NOTE_RAISES) != 0;
-	}
+	count_out(u, user_data);
 }
 
 /* Whatever is not a zero-copy send. */
-static inline bool post_result(struct uring *u, const struct sl_uring_cqe *cqe)
+static bool post_result(struct uring *u, const struct sl_uring_cqe *cqe)
 {
 	struct sl_event *event = sl_event_place(u->events);
 	uint64_t user_data = cqe->user_data;
@@ -149,19 +155,46 @@ static bool post(struct uring *u, const struct sl_uring_cqe *cqe)
 	return post_result(u, cqe);
 }
 
-#define NOTES_SPECIAL (URING_INTERNAL | URING_NOTE_ZC | URING_NOTE_COPY | URING_NOTE_TOOK)
+/* Most completions are this: the one event of a slot, nothing else. Posts those from the
+ * done-th on, as far as there is room; returns how far that was. */
+static inline uint32_t post_plain(struct uring *u, uint32_t done, uint32_t nr)
+{
+	struct sl_event_queue *events = u->events;
+	uint32_t begin = done, tail = events->tail;
+	uint32_t room = events->mask + 1 - (tail - events->head);
+
+	if (nr - done > room)
+		nr = done + room;
+	for (; done < nr; done++) {
+		const struct sl_uring_cqe *cqe = uring_queue_cqe(&u->q, done);
+		struct sl_event *event = &events->entries[tail & events->mask];
+		uint64_t user_data = cqe->user_data;
+
+		if (SL_UNLIKELY(user_data & URING_NOTES & ~(uint64_t)NOTES_COUNTED || cqe->flags))
+			break;
+		event->id = user_data & ~URING_NOTES;
+		event->res = cqe->res;
+		event->flags = 0;
+		event->buf_id = 0;
+		tail++;
+		if (user_data & NOTES_COUNTED)
+			count_out(u, user_data);
+	}
+	events->tail = tail;
+	u->inflight -= done - begin;
+	return done;
+}
 
 unsigned uring_reap(struct uring *u)
 {
 	uint32_t nr = uring_queue_ready(&u->q);
 	uint32_t done = 0;
 
-	for (; done < nr; done++) {
-		const struct sl_uring_cqe *cqe = uring_queue_cqe(&u->q, done);
-
-		if (SL_LIKELY(!(cqe->user_data & NOTES_SPECIAL)) ? !post_result(u, cqe) :
-								   !post(u, cqe))
+	while (done < nr) {
+		done = post_plain(u, done, nr);
+		if (done < nr && !post(u, uring_queue_cqe(&u->q, done)))
 			break;
+		done += done < nr;
 	}
 	if (done)
 		uring_queue_seen(&u->q, done);

@@ -179,6 +179,7 @@ int uring_open(const struct sl_backend_open *args, void **ret_state,
 	size_queue(&opts, args->depth);
 	u->iopoll = opts.flags & SL_URING_SETUP_IOPOLL;
 	opts.flags &= ~SL_URING_SETUP_IOPOLL;
+	u->elsewhere = u->iopoll ? UINT64_MAX : URING_MOVES;
 	err = open_queue(u, &opts, &report);
 	if (!err && u->iopoll)
 		err = uring_polled_open(u, &opts);

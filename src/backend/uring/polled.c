@@ -48,7 +48,7 @@ bool uring_polled_start(struct uring *u, struct sl_slot *slot)
 	if (!sqe)
 		return false;
 	slot->fixed_fd = slot->fixed_buf = -1;
-	uring_mark(slot)->user_data = uring_prepare[slot->code](u, slot, sqe);
+	uring_prepare[slot->code](u, slot, sqe);
 	slot->fixed_fd = fixed_fd;
 	slot->fixed_buf = fixed_buf;
 	u->polled_inflight++;

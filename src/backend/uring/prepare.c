@@ -19,23 +19,21 @@ static uint64_t address(const void *ptr)
 	return (uintptr_t)ptr;
 }
 
-static uint64_t prepare_nop(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_nop(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
-	(void)u;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = SL_URING_OP_NOP,
 				    .user_data = slot->id,
 			    });
-	return slot->id;
+	return uring_started(u, slot, 0);
 }
 
 /* Waiting for a readiness that the engine wants may be on another descriptor than the op's. */
-static uint64_t prepare_poll(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_poll(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	bool fixed = slot->fixed_fd >= 0 && slot->fd == slot->op->fd;
 	uint32_t events = (uint32_t)slot->len;
 
-	(void)u;
 	if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 		events = events << 16 | events >> 16;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
@@ -45,7 +43,7 @@ static uint64_t prepare_poll(struct uring *u, struct sl_slot *slot, struct sl_ur
 				    .op_flags = events,
 				    .user_data = slot->id,
 			    });
-	return slot->id;
+	return uring_started(u, slot, 0);
 }
 
 /* A stream's wait is its peer's, not the disk's. */
@@ -54,17 +52,16 @@ static uint64_t disk_note(const struct sl_slot *slot)
 	return slot->off != SL_OFF_CURRENT ? URING_NOTE_DISK : 0;
 }
 
-static uint64_t prepare_read(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_read(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	bool provided = slot->pool && slot->pool_id >= 0;
 	bool vector = slot->flags & SL_OP_VEC;
 	bool fixed = slot->fixed_buf >= 0 && !vector && !provided;
-	uint64_t user_data = slot->id | disk_note(slot);
+	uint64_t notes = disk_note(slot);
 	uint8_t opcode = vector ? SL_URING_OP_READV : SL_URING_OP_READ;
 
-	(void)u;
 	if (slot->pool && !provided)
-		user_data |= URING_NOTE_TOOK;
+		notes |= URING_NOTE_TOOK;
 	uring_sqe_fill(sqe,
 		       &(struct sl_uring_sqe){
 			       .opcode = fixed ? SL_URING_OP_READ_FIXED : opcode,
@@ -75,12 +72,12 @@ static uint64_t prepare_read(struct uring *u, struct sl_slot *slot, struct sl_ur
 			       .addr = provided ? 0 : address(slot->buf),
 			       .len = provided ? 0 : (uint32_t)slot->len,
 			       .op_flags = slot->flags & SL_OP_DONTCACHE ? SL_RWF_DONTCACHE : 0,
-			       .user_data = user_data,
+			       .user_data = slot->id | notes,
 			       .buf_index = provided ? (uint16_t)slot->pool_id :
 					    fixed    ? (uint16_t)slot->fixed_buf :
 						       0,
 		       });
-	return user_data;
+	return uring_started(u, slot, notes);
 }
 
 static uint32_t write_flags(const struct uring *u, const struct sl_slot *slot)
@@ -94,15 +91,15 @@ static uint32_t write_flags(const struct uring *u, const struct sl_slot *slot)
 	return flags;
 }
 
-static uint64_t prepare_write(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_write(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	bool vector = slot->flags & SL_OP_VEC;
 	bool fixed = slot->fixed_buf >= 0 && !vector;
-	uint64_t user_data = slot->id | disk_note(slot);
+	uint64_t notes = disk_note(slot);
 	uint8_t opcode = vector ? SL_URING_OP_WRITEV : SL_URING_OP_WRITE;
 
 	if (!u->write_quietly)
-		user_data |= URING_NOTE_RAISES;
+		notes |= URING_NOTE_RAISES;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = fixed ? SL_URING_OP_WRITE_FIXED : opcode,
 				    .flags = file_flags(slot),
@@ -111,33 +108,28 @@ static uint64_t prepare_write(struct uring *u, struct sl_slot *slot, struct sl_u
 				    .addr = address(slot->buf),
 				    .len = (uint32_t)slot->len,
 				    .op_flags = write_flags(u, slot),
-				    .user_data = user_data,
+				    .user_data = slot->id | notes,
 				    .buf_index = fixed ? (uint16_t)slot->fixed_buf : 0,
 			    });
-	return user_data;
+	return uring_started(u, slot, notes);
 }
 
-static uint64_t prepare_sync(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_sync(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
-	uint64_t user_data = slot->id | URING_NOTE_DISK;
 	bool data_only = slot->code == SL_OP_FDATASYNC;
 
-	(void)u;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = SL_URING_OP_FSYNC,
 				    .flags = file_flags(slot),
 				    .fd = file_of(slot),
 				    .op_flags = data_only ? SL_URING_FSYNC_DATASYNC : 0,
-				    .user_data = user_data,
+				    .user_data = slot->id | URING_NOTE_DISK,
 			    });
-	return user_data;
+	return uring_started(u, slot, URING_NOTE_DISK);
 }
 
-static uint64_t prepare_allocate(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_allocate(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
-	uint64_t user_data = slot->id | URING_NOTE_DISK;
-
-	(void)u;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = SL_URING_OP_FALLOCATE,
 				    .flags = file_flags(slot),
@@ -145,38 +137,34 @@ static uint64_t prepare_allocate(struct uring *u, struct sl_slot *slot, struct s
 				    .off = slot->off,
 				    .addr = slot->len,
 				    .len = (uint32_t)(uintptr_t)slot->op->arg,
-				    .user_data = user_data,
+				    .user_data = slot->id | URING_NOTE_DISK,
 			    });
-	return user_data;
+	return uring_started(u, slot, URING_NOTE_DISK);
 }
 
-static uint64_t prepare_truncate(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_truncate(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
-	uint64_t user_data = slot->id | URING_NOTE_DISK;
-
-	(void)u;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = SL_URING_OP_FTRUNCATE,
 				    .flags = file_flags(slot),
 				    .fd = file_of(slot),
 				    .off = slot->len,
-				    .user_data = user_data,
+				    .user_data = slot->id | URING_NOTE_DISK,
 			    });
-	return user_data;
+	return uring_started(u, slot, URING_NOTE_DISK);
 }
 
-static uint64_t prepare_close(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_close(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
-	(void)u;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = SL_URING_OP_CLOSE,
 				    .fd = slot->fd,
 				    .user_data = slot->id,
 			    });
-	return slot->id;
+	return uring_started(u, slot, 0);
 }
 
-static uint64_t prepare_accept(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_accept(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	bool multi = u->multishot && slot->flags & SL_OP_MULTI;
 
@@ -190,12 +178,11 @@ static uint64_t prepare_accept(struct uring *u, struct sl_slot *slot, struct sl_
 				    .op_flags = (uint32_t)slot->off,
 				    .user_data = slot->id,
 			    });
-	return slot->id;
+	return uring_started(u, slot, 0);
 }
 
-static uint64_t prepare_connect(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_connect(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
-	(void)u;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = SL_URING_OP_CONNECT,
 				    .flags = file_flags(slot),
@@ -204,7 +191,7 @@ static uint64_t prepare_connect(struct uring *u, struct sl_slot *slot, struct sl
 				    .addr = address(slot->buf),
 				    .user_data = slot->id,
 			    });
-	return slot->id;
+	return uring_started(u, slot, 0);
 }
 
 /* The message header of a vector; it must live until the slot's last event. */
@@ -217,8 +204,7 @@ static uint64_t message_of(struct uring *u, const struct sl_slot *slot)
 }
 
 /* A buffer picked by the kernel when there is data; its length is the limit. */
-static uint64_t prepare_recv_provided(struct uring *u, struct sl_slot *slot,
-				      struct sl_uring_sqe *sqe)
+static int prepare_recv_provided(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	bool multi = u->multishot && slot->flags & SL_OP_MULTI;
 
@@ -231,18 +217,18 @@ static uint64_t prepare_recv_provided(struct uring *u, struct sl_slot *slot,
 				    .user_data = slot->id,
 				    .buf_index = (uint16_t)slot->pool_id,
 			    });
-	return slot->id;
+	return uring_started(u, slot, 0);
 }
 
-static uint64_t prepare_recv(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_recv(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	bool vector = slot->flags & SL_OP_VEC;
-	uint64_t user_data = slot->id;
+	uint64_t notes = 0;
 
 	if (slot->pool && slot->pool_id >= 0)
 		return prepare_recv_provided(u, slot, sqe);
 	if (slot->pool)
-		user_data |= URING_NOTE_TOOK;
+		notes |= URING_NOTE_TOOK;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = vector ? SL_URING_OP_RECVMSG : SL_URING_OP_RECV,
 				    .flags = file_flags(slot),
@@ -250,9 +236,9 @@ static uint64_t prepare_recv(struct uring *u, struct sl_slot *slot, struct sl_ur
 				    .addr = vector ? message_of(u, slot) : address(slot->buf),
 				    .len = vector ? 1 : (uint32_t)slot->len,
 				    .op_flags = (uint32_t)slot->off,
-				    .user_data = user_data,
+				    .user_data = slot->id | notes,
 			    });
-	return user_data;
+	return uring_started(u, slot, notes);
 }
 
 /* How a send in zero-copy mode is carried out: with, or by a plain one that says it copied. */
@@ -266,7 +252,7 @@ static uint64_t zc_note(const struct uring *u, struct sl_slot *slot, bool messag
 	return URING_NOTE_ZC;
 }
 
-static uint64_t prepare_send(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_send(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	bool vector = slot->flags & SL_OP_VEC;
 	uint64_t note = zc_note(u, slot, vector);
@@ -288,12 +274,11 @@ static uint64_t prepare_send(struct uring *u, struct sl_slot *slot, struct sl_ur
 			       .user_data = slot->id | note,
 			       .buf_index = fixed ? (uint16_t)slot->fixed_buf : 0,
 		       });
-	return slot->id | note;
+	return uring_started(u, slot, note);
 }
 
-static uint64_t prepare_recvmsg(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_recvmsg(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
-	(void)u;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = SL_URING_OP_RECVMSG,
 				    .flags = file_flags(slot),
@@ -303,10 +288,10 @@ static uint64_t prepare_recvmsg(struct uring *u, struct sl_slot *slot, struct sl
 				    .op_flags = (uint32_t)slot->off,
 				    .user_data = slot->id,
 			    });
-	return slot->id;
+	return uring_started(u, slot, 0);
 }
 
-static uint64_t prepare_sendmsg(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_sendmsg(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	uint64_t note = zc_note(u, slot, true);
 	bool zc = note == URING_NOTE_ZC;
@@ -322,16 +307,15 @@ static uint64_t prepare_sendmsg(struct uring *u, struct sl_slot *slot, struct sl
 			       .op_flags = (uint32_t)slot->off | MSG_NOSIGNAL,
 			       .user_data = slot->id | note,
 		       });
-	return slot->id | note;
+	return uring_started(u, slot, note);
 }
 
 /* Only with a file at one end: between streams turn.c has moved the bytes itself. */
-static uint64_t prepare_splice(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
+static int prepare_splice(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe)
 {
 	const struct sl_splice_ends *ends = slot->buf;
 	bool tee = slot->code == SL_OP_TEE;
 
-	(void)u;
 	uring_sqe_fill(sqe, &(struct sl_uring_sqe){
 				    .opcode = tee ? SL_URING_OP_TEE : SL_URING_OP_SPLICE,
 				    .flags = file_flags(slot),
@@ -343,7 +327,7 @@ static uint64_t prepare_splice(struct uring *u, struct sl_slot *slot, struct sl_
 				    .user_data = slot->id,
 				    .splice_fd_in = ends->source_fd,
 			    });
-	return slot->id;
+	return uring_started(u, slot, 0);
 }
 
 uring_prepare_fn *const uring_prepare[SL_OP_CODES] = {

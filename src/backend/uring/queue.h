@@ -391,6 +391,18 @@ static inline uint32_t uring_queue_room(struct uring_queue *q)
 	return q->sq_entries - (q->sq_tail - q->sq_head_seen);
 }
 
+/** uring_queue_full - whether no entry can be claimed now without a system call */
+static inline bool uring_queue_full(struct uring_queue *q)
+{
+	return q->sq_tail - q->sq_head_seen == q->sq_entries && !uring_queue_room(q);
+}
+
+/** uring_queue_next - uring_queue_sqe() on a queue that is not full */
+static inline struct sl_uring_sqe *uring_queue_next(struct uring_queue *q)
+{
+	return &q->sqes[q->sq_tail++ & q->sq_mask];
+}
+
 /**
  * uring_queue_sqe - claim the next submission entry
  * @q: the queue
@@ -402,9 +414,9 @@ static inline uint32_t uring_queue_room(struct uring_queue *q)
  */
 static inline struct sl_uring_sqe *uring_queue_sqe(struct uring_queue *q)
 {
-	if (q->sq_tail - q->sq_head_seen == q->sq_entries && !uring_queue_room(q))
+	if (uring_queue_full(q))
 		return NULL;
-	return &q->sqes[q->sq_tail++ & q->sq_mask];
+	return uring_queue_next(q);
 }
 
 /**

@@ -17,9 +17,6 @@
 
 /* Fewer completions than this are not worth a turn if there are more. */
 #define COLLECT_MIN 8
-/* So many entries are worth a system call of their own while the device has fewer than DISK_DRY. */
-#define DISK_BATCH 8
-#define DISK_DRY   16
 
 /* 0 for whatever another turn can mend. */
 static int enter_result(int ret)
@@ -91,37 +88,25 @@ static bool settled(struct uring *u, struct sl_slot *slot)
 {
 	if (slot->pool)
 		return slot->pool_id < 0 && slot->code != SL_OP_POLL && !take_buffer(u, slot);
-	return slot->code >= SL_OP_SPLICE && slot->code <= SL_OP_SENDFILE && move_now(u, slot);
+	return URING_MOVES >> slot->code & 1 && move_now(u, slot);
 }
 
-static inline void count_in(struct uring *u, uint64_t user_data)
+/* The device runs dry. Returns 0: what fails here fails again at the next turn. */
+SL_COLD int uring_submit_early(struct uring *u)
 {
-	u->inflight++;
-	if (user_data & (URING_NOTE_DISK | URING_NOTE_RAISES)) {
-		u->disk += (user_data & URING_NOTE_DISK) != 0;
-		u->raising += (user_data & URING_NOTE_RAISES) != 0;
-	}
-}
-
-static inline bool disk_runs_dry(const struct uring *u)
-{
-	uint32_t held = uring_queue_unsubmitted(&u->q);
-
-	return held >= DISK_BATCH && u->disk < held + DISK_DRY;
+	enter(u, NULL);
+	return 0;
 }
 
 /* True for a slot whose result is known, or that has gone to the polled queue. */
-static SL_NOINLINE bool start_elsewhere(struct uring *u, struct sl_slot *slot)
+static bool start_elsewhere(struct uring *u, struct sl_slot *slot)
 {
-	if ((slot->pool || slot->code >= SL_OP_SPLICE) && settled(u, slot)) {
+	if (settled(u, slot)) {
 		uring_mark(slot)->user_data = slot->id; /* a cancel finds nothing by it */
 		u->inflight++;
 		return true;
 	}
-	if (!u->iopoll || !uring_polled_start(u, slot))
-		return false;
-	count_in(u, uring_mark(slot)->user_data);
-	return true;
+	return u->iopoll && uring_polled_start(u, slot);
 }
 
 static SL_COLD int no_entry(struct uring *u, struct sl_slot *slot)
@@ -131,26 +116,25 @@ static SL_COLD int no_entry(struct uring *u, struct sl_slot *slot)
 	return -EAGAIN;
 }
 
+static SL_NOINLINE int start_closely(struct uring *u, struct sl_slot *slot)
+{
+	struct sl_uring_sqe *sqe;
+
+	if ((slot->pool || u->elsewhere >> slot->code & 1) && start_elsewhere(u, slot))
+		return 0;
+	sqe = uring_claim(u);
+	return sqe ? uring_prepare[slot->code](u, slot, sqe) : no_entry(u, slot);
+}
+
 int uring_start(void *state, struct sl_slot *slot)
 {
 	struct uring *u = state;
-	struct sl_uring_sqe *sqe;
-	uint64_t user_data;
 
 	if (SL_UNLIKELY(u->inflight == u->inflight_max))
 		return -EAGAIN;
-	if (SL_UNLIKELY(slot->pool || slot->code >= SL_OP_SPLICE || u->iopoll) &&
-	    start_elsewhere(u, slot))
-		return 0;
-	sqe = uring_claim(u);
-	if (SL_UNLIKELY(!sqe))
-		return no_entry(u, slot);
-	user_data = uring_prepare[slot->code](u, slot, sqe);
-	uring_mark(slot)->user_data = user_data;
-	count_in(u, user_data);
-	if (user_data & URING_NOTE_DISK && SL_UNLIKELY(disk_runs_dry(u)))
-		enter(u, NULL);
-	return 0;
+	if (SL_UNLIKELY(slot->pool || u->elsewhere >> slot->code & 1 || uring_queue_full(&u->q)))
+		return start_closely(u, slot);
+	return uring_prepare[slot->code](u, slot, uring_queue_next(&u->q));
 }
 
 /* What must be in the queue before it is submitted. */

@@ -48,6 +48,9 @@ enum uring_note {
 #define URING_WAKE	(URING_INTERNAL | 2)
 #define URING_DEPTH_MAX 32768
 
+/* Codes that move bytes between two descriptors. */
+#define URING_MOVES (1ull << SL_OP_SPLICE | 1ull << SL_OP_TEE | 1ull << SL_OP_SENDFILE)
+
 #define URING_POOLS   16
 #define URING_BUFFERS 16
 
@@ -76,8 +79,9 @@ struct uring {
 	struct sl_event_queue *events;
 	uint32_t inflight;
 	uint32_t inflight_max;
-	uint32_t disk;	  /* of those, transfers whose wait is I/O wait */
-	uint32_t raising; /* of those, writes that could raise SIGPIPE here */
+	uint32_t disk;	    /* of those, transfers whose wait is I/O wait */
+	uint32_t raising;   /* of those, writes that could raise SIGPIPE here */
+	uint64_t elsewhere; /* codes that may need no entry in q: see start_elsewhere() */
 	bool iopoll;
 	struct uring_queue q;
 	uint32_t cancels;     /* entries of cancel_data in use */
@@ -145,8 +149,9 @@ void uring_explain(int err, size_t ring_bytes, char *why);
 uint64_t uring_native(const struct uring_ops *ops);
 bool uring_writes_quietly(void);
 
-/* prepare.c: by operation; fills a claimed entry from a slot, all of it. Returns its user data. */
-typedef uint64_t uring_prepare_fn(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe);
+/* prepare.c: by operation; fills a claimed entry from a slot, all of it, and ends by
+ * uring_started(). Returns 0: it is the last thing that start() does. */
+typedef int uring_prepare_fn(struct uring *u, struct sl_slot *slot, struct sl_uring_sqe *sqe);
 extern uring_prepare_fn *const uring_prepare[SL_OP_CODES];
 
 /* complete.c: posts what has completed, until the engine's queue is full; returns how
@@ -163,6 +168,30 @@ int uring_start(void *state, struct sl_slot *slot);
 int uring_flush(void *state);
 int uring_wait(void *state, unsigned nr, int64_t deadline_ns);
 struct sl_uring_sqe *uring_claim_late(struct uring *u);
+int uring_submit_early(struct uring *u);
+
+/* So many entries are worth a system call of their own while the device has fewer than
+ * URING_DISK_DRY: see turn.c. */
+#define URING_DISK_BATCH 8
+#define URING_DISK_DRY	 16
+
+/* The slot is in the kernel's hands, or will be: its user data is its id with these notes. */
+static inline int uring_started(struct uring *u, struct sl_slot *slot, uint64_t notes)
+{
+	uint32_t held;
+
+	uring_mark(slot)->user_data = slot->id | notes;
+	u->inflight++;
+	if (notes & URING_NOTE_RAISES)
+		u->raising++;
+	if (!(notes & URING_NOTE_DISK))
+		return 0;
+	u->disk++;
+	held = uring_queue_unsubmitted(&u->q);
+	if (SL_UNLIKELY(held >= URING_DISK_BATCH && u->disk < held + URING_DISK_DRY))
+		return uring_submit_early(u);
+	return 0;
+}
 
 /* An entry to fill; NULL if there is none even after submitting what is there. */
 static inline struct sl_uring_sqe *uring_claim(struct uring *u)
