@@ -145,6 +145,9 @@ struct sl_ring {
 	struct sl_op **heap;
 
 	/* inline attempts */
+	bool inline_reads;	       /* reads are tried at all */
+	const struct sl_op *attempted; /* tried before it was submitted, */
+	int64_t attempted_res;	       /* ... with this result */
 	uint32_t inline_skip, inline_backoff;
 	uint32_t buffered_trust; /* so often buffered_fd is still taken for a buffered file */
 	int buffered_fd;
@@ -190,7 +193,11 @@ static inline int ring_check(const struct sl_ring *ring)
 	return *ring->owner ? -EPERM : -ESTALE;
 }
 
+/* Turns that found work before they asked the backend, in a row. */
+#define RING_UNPOLLED_MAX 8
+
 int ring_turn(struct sl_ring *ring, int64_t deadline_ns);
+int ring_keep_going(struct sl_ring *ring);
 void ring_notify(struct sl_ring *ring);
 
 /* ---- submit.c: acceptance, parking, classes ----------------------------------------- */
@@ -264,6 +271,8 @@ void workers_collect(struct sl_ring *ring);
 int64_t slot_perform(struct sl_slot *slot);
 /* True when the op was answered without blocking; *ret_res is its transfer's result. */
 bool inline_attempt(struct sl_ring *ring, struct sl_slot *slot, int64_t *ret_res);
+/* Before a submit: true when there is no need for one, the op has ended. */
+bool inline_do(struct sl_ring *ring, struct sl_op *op);
 
 /* ---- keep.c ------------------------------------------------------------------------- */
 struct sl_keep *keep_find(const struct sl_ring *ring, int fd);

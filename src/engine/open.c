@@ -147,6 +147,13 @@ static uint64_t plain_ops(const struct sl_ring *ring)
 		       1ull << SL_OP_LOCK);
 }
 
+/* Whether a read may pass by backend and workers. */
+static bool inline_reads(const struct sl_ring *ring)
+{
+	return !ring->backend->owns_world && !ring->backend->began &&
+	       !(ring->opts.flags & SL_RING_NO_INLINE);
+}
+
 static uint64_t fd_ops(void)
 {
 	uint64_t ops = 0;
@@ -194,6 +201,7 @@ static int build(struct sl_ring *ring, const struct sl_ring_choice *choice, char
 	ring->owner_tid = sl_sys_gettid();
 	ring->now_ns = ring->backend->now(ring->state);
 	ring->plain_ops = plain_ops(ring);
+	ring->inline_reads = inline_reads(ring);
 	fill_caps(ring, choice);
 	ring->simple_ops = ring_simple_ops(ring);
 	ring->fd_ops = fd_ops();

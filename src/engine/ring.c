@@ -16,9 +16,6 @@
 #include "engine/ring_end.h"
 #include "engine/stats.h"
 
-/* Turns that found work before they asked the backend, in a row. */
-#define TURNS_UNPOLLED_MAX 8
-
 __thread uint64_t ring_thread __attribute__((tls_model("initial-exec"))) = RING_NO_THREAD;
 
 uint64_t ring_thread_id(void)
@@ -117,9 +114,9 @@ static int wait_backend(struct sl_ring *ring, unsigned nr, int64_t limit_ns)
 
 /* There is work without asking the backend: that may not go on for ever, or what is
  * in its hands, and time itself, would stand still. */
-static int keep_going(struct sl_ring *ring)
+int ring_keep_going(struct sl_ring *ring)
 {
-	if (SL_UNLIKELY(++ring->unpolled > TURNS_UNPOLLED_MAX)) {
+	if (SL_UNLIKELY(++ring->unpolled > RING_UNPOLLED_MAX)) {
 		if (ring->in_backend)
 			return wait_backend(ring, 0, 0);
 		ring->unpolled = 0;
@@ -182,7 +179,7 @@ static int turn(struct sl_ring *ring, int64_t deadline_ns)
 
 		gather(ring);
 		if (ring_has_work(ring)) {
-			err = keep_going(ring);
+			err = ring_keep_going(ring);
 			if (err)
 				return err;
 		}
@@ -302,6 +299,8 @@ int64_t sl_ring_do(struct sl_ring *ring, struct sl_op *op)
 {
 	int err = check_turn(ring);
 
+	if (!err && inline_do(ring, op))
+		return op->res;
 	if (!err && op->flags & SL_OP_MULTI)
 		err = -EINVAL;
 	if (!err)
