@@ -74,6 +74,9 @@ static inline bool sl_file_is_direct(const struct sl_file *file)
 	return file->io == SL_FILE_DIRECT;
 }
 
+/* Sets req->op to a buffered read of all that is asked for (read.c). */
+void sl_read_whole(struct sl_file_req *req);
+
 /* Submits req->op; SL_REQUEST_GOES_ON or -errno. */
 int sl_request_submit(struct sl_file_req *req);
 /* Runs the ring until *nr is 0, or a forked child finds them to be its parent's; false: the

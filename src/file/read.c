@@ -92,18 +92,23 @@ static int direct_go(struct sl_file_req *req)
 	return submit_piece(req);
 }
 
-static int read_go(struct sl_file_req *req)
+void sl_read_whole(struct sl_file_req *req)
 {
-	if (req->pos == req->end)
-		return 0;
-	if (sl_file_is_direct(req->file))
-		return direct_go(req);
 	req->step = WHOLE;
 	req->piece_off = req->off;
 	req->piece_len = req->len;
 	sl_op_read(&req->op, req->file->fd, req->buf, req->len, req->off);
 	if (req->file->io == SL_FILE_DONTCACHE)
 		req->op.flags |= SL_OP_DONTCACHE;
+}
+
+static int read_go(struct sl_file_req *req)
+{
+	if (req->pos == req->end)
+		return 0;
+	if (sl_file_is_direct(req->file))
+		return direct_go(req);
+	sl_read_whole(req);
 	return sl_request_submit(req);
 }
 

@@ -104,12 +104,17 @@ static void release(struct sl_file_req *req)
 	}
 }
 
-static void end(struct sl_file_req *req, int64_t res)
+static void set_result(struct sl_file_req *req, int64_t res)
 {
 	bool moves = req->code == SL_FILE_READ || req->code == SL_FILE_WRITE;
 
 	req->done_len = moves || req->code == SL_FILE_ALLOCATE ? req->pos - req->off : 0;
 	req->res = res < 0 || !moves ? res : (int64_t)req->done_len;
+}
+
+static void end(struct sl_file_req *req, int64_t res)
+{
+	set_result(req, res);
 	release(req);
 	list_push(&req->file->finished, req);
 }
@@ -382,13 +387,51 @@ bool sl_requests_end(struct sl_ring *ring, const uint32_t *nr)
 	return true;
 }
 
+/* A buffered read that nobody is told of holds nothing that others wait for: its one op
+ * needs no callback, and sl_ring_do() is quick with what is cached. */
+static int do_whole(struct sl_file *file, struct sl_file_req *req)
+{
+	int rc = check(file, req, SL_FILE_READ);
+	bool refused;
+	int64_t res;
+
+	if (rc < 0)
+		return rc;
+	begin(file, req, SL_FILE_READ);
+	sl_read_whole(req);
+	req->op.done = NULL;
+	req->op.sched_class = req->sched_class;
+	req->op.flags |= SL_OP_PARK;
+	req->busy = 1;
+	file->requests++;
+	res = sl_ring_do(file->ring, &req->op);
+	if (sl_op_busy(&req->op))
+		return (int)res; /* the ring broke, and what the op names stays the kernel's */
+	refused = res < 0 && !req->op.res;
+	rc = refused ? (int)res : sl_request_read.landed(req);
+	if (rc == SL_REQUEST_GOES_ON)
+		return 0;
+	if (!refused)
+		set_result(req, rc);
+	req->busy = 0;
+	file->requests--;
+	return refused ? rc : 0;
+}
+
+static int submit_to_do(struct sl_file *file, unsigned code, struct sl_file_req *req)
+{
+	if (code == SL_FILE_READ && !sl_file_is_direct(file) && !req->done && req->len)
+		return do_whole(file, req);
+	return submit_code(file, code, req);
+}
+
 int64_t sl_file_do(struct sl_file *file, unsigned code, struct sl_file_req *req)
 {
 	/* Refused from a callback and from a wrong thread before anything starts. */
 	int rc = sl_ring_check(file->ring);
 
 	if (rc == 0)
-		rc = submit_code(file, code, req);
+		rc = submit_to_do(file, code, req);
 	if (rc == -EAGAIN) {
 		/* What has ended meanwhile makes room. */
 		rc = sl_ring_run(file->ring, SL_RING_POLL);
