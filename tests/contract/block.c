@@ -44,6 +44,79 @@ static void a_short_read_means_end_of_file(void **state)
 	sl_ring_close(ring);
 }
 
+/* One after the other, as sl_ring_do() may answer what is cached before it is submitted. */
+static void reads_by_do_end_where_the_file_does(void **state)
+{
+	static const struct {
+		uint64_t off;
+		int64_t res;
+	} reads[] = { { 0, 16 }, { 8, 12 }, { 4, 16 }, { 20, 0 }, { 19, 1 } };
+	struct sl_ring *ring = ring_open(8);
+	struct sl_ring_stats before, after;
+	char text[] = "0123456789abcdefghij", buf[16];
+	struct sl_op op = { 0 };
+	int file = world_file();
+
+	(void)state;
+	expect_res(ring, sl_op_write(&op, file, text, 20, 0), 20);
+	before = ring_stats(ring);
+	for (unsigned i = 0; i < 20 * NR(reads); i++) {
+		unsigned at = i % NR(reads);
+
+		sl_op_read(&op, file, buf, 16, reads[at].off);
+		assert_int_equal(sl_ring_do(ring, &op), reads[at].res);
+		assert_int_equal(op.res, reads[at].res);
+		assert_int_equal(op.done_len, reads[at].res);
+		assert_memory_equal(buf, text + reads[at].off, (size_t)reads[at].res);
+		assert_false(sl_op_busy(&op));
+	}
+	after = ring_stats(ring);
+	assert_int_equal(after.submitted - before.submitted, 20 * NR(reads));
+	assert_int_equal(after.completed - before.completed, 20 * NR(reads));
+	assert_int_equal(after.read_bytes - before.read_bytes, 20 * (16 + 12 + 16 + 1));
+	assert_int_equal(after.inflight, 0);
+	sl_ring_close(ring);
+}
+
+static int64_t nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void reads_by_do_hold_up_no_other_op(void **state)
+{
+	struct sl_ring *ring = ring_open(8);
+	struct sl_op ops[4] = {
+		{ .done = note }, { .done = note }, { .done = note }, { .done = note }
+	};
+	struct sl_op op = { 0 };
+	char buf[8] = "", byte;
+	int file = world_file(), fds[2];
+
+	(void)state;
+	world_pair(fds);
+	expect_res(ring, sl_op_write(&op, file, buf, 8, 0), 8);
+	for (unsigned i = 0; i < 4; i++) {
+		for (unsigned again = 0; again < 5; again++)
+			expect_res(ring, sl_op_read(&op, file, buf, 8, 0), 8);
+		if (i == 0) {
+			submit(ring, sl_op_read(&ops[i], fds[0], &byte, 1, SL_OFF_CURRENT));
+			assert_int_equal(sl_ring_flush(ring), 0);
+			world_put(fds[1], "x", 1);
+		} else if (i == 1) {
+			submit(ring, sl_op_work(&ops[i], nothing, NULL));
+		} else if (i == 2) {
+			submit(ring, sl_op_timer(&ops[i], sl_ring_clock(ring) + 1, 0));
+		} else {
+			assert_int_equal(sl_ring_post(ring, &ops[i]), 0);
+		}
+		while (trace.ended == i)
+			expect_res(ring, sl_op_read(&op, file, buf, 8, 0), 8);
+	}
+	sl_ring_close(ring);
+}
+
 static void a_hole_reads_as_zeros(void **state)
 {
 	struct sl_ring *ring = ring_open(8);
@@ -407,6 +480,8 @@ static void a_file_that_grows_under_a_read_gives_what_was_there(void **state)
 static const struct contract_test tests[] = {
 	T(what_is_written_is_read_back, BLOCK, 0),
 	T(a_short_read_means_end_of_file, BLOCK, 0),
+	T(reads_by_do_end_where_the_file_does, CORE | BLOCK, 0),
+	T(reads_by_do_hold_up_no_other_op, CORE | BLOCK, 0),
 	T(a_hole_reads_as_zeros, BLOCK, 0),
 	T(no_bytes_are_moved_when_none_are_asked_for, BLOCK, 0),
 	T(vectors_are_gathered_and_scattered, BLOCK, 0),
