@@ -61,7 +61,7 @@ static void unpark_chain(struct sl_ring *ring, const struct sl_op *op)
 	for (; op; op = op->chain) {
 		ring->parked--;
 		ring->inflight++;
-		ring->classes[op->sched_class].inflight++;
+		ring->class_inflight[op->sched_class]++;
 	}
 	ring_set_easy_depth(ring);
 }

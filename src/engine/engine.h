@@ -75,8 +75,7 @@ struct sl_class {
 	struct op_list parked;
 	uint32_t price; /* CLASS_PRICE / shares */
 	uint32_t inflight_max;
-	uint32_t inflight;
-	uint32_t finished; /* of those: ended, not yet collected */
+	uint32_t finished; /* in flight: ended, not yet collected */
 	uint64_t used;	   /* bytes times price, from virtual time on: who goes next */
 	struct sl_ring_stats stats;
 };
@@ -101,8 +100,8 @@ struct sl_ring {
 	const struct sl_backend *backend;
 	void *state;
 	uint64_t plain_ops;  /* codes that only ever go straight to the backend */
+	uint64_t bare_ops;   /* of those, the ones without a descriptor */
 	uint64_t simple_ops; /* codes without a rule of their own: see is_simple() */
-	uint64_t fd_ops;     /* codes whose ops are on a descriptor */
 	int64_t now_ns;
 	uint32_t inflight;   /* accepted ops, counted against depth */
 	uint32_t easy_depth; /* E5 */
@@ -113,7 +112,7 @@ struct sl_ring {
 	struct sl_event_queue events;
 	uint32_t delivered; /* completions so far, wraps */
 	uint32_t in_backend;
-	uint32_t latency_bucket; /* of the op that ended last */
+	uint32_t latency_bucket; /* of the op that ended last; of none with a clock per op */
 	uint32_t splices;
 	uint32_t closes; /* slots in SLOT_CLOSE_WAIT */
 	bool unflushed;	 /* something was started since the backend was last entered */
@@ -121,6 +120,7 @@ struct sl_ring {
 	bool draining;
 	bool embedded; /* sl_ring_fd() was called */
 	struct sl_ring_opts opts;
+	uint32_t class_inflight[SL_RING_CLASSES];
 	struct sl_class classes[SL_RING_CLASSES];
 
 	/* the other ops */

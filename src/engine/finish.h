@@ -14,22 +14,20 @@ void ring_keep_finished(struct sl_ring *ring, struct sl_op *op);
 /* Result, chain, statistics, room, callback. */
 static inline void finish_op(struct sl_ring *ring, struct sl_op *op, int64_t res)
 {
-	struct sl_class *class = class_of(ring, op);
-
 	op->res = res;
 	op->more = 0;
 	op->state = OP_IDLE;
 	ring->delivered++;
 	if (SL_UNLIKELY(op->heap_idx))
 		deadline_remove(ring, op);
-	stats_ended(ring, &class->stats, op);
+	stats_ended(ring, op_stats(ring, op), op);
 	if (SL_UNLIKELY(op->chain))
 		ring_follow_chain(ring, op);
 	if (!op->done) {
 		ring_keep_finished(ring, op);
 		return;
 	}
-	class_leave(ring, class);
+	class_leave(ring, op);
 	if (SL_UNLIKELY(ring->parked))
 		ring_admit(ring);
 	op_call(ring, op);

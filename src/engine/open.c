@@ -204,7 +204,9 @@ static int build(struct sl_ring *ring, const struct sl_ring_choice *choice, char
 	ring->inline_reads = inline_reads(ring);
 	fill_caps(ring, choice);
 	ring->simple_ops = ring_simple_ops(ring);
-	ring->fd_ops = fd_ops();
+	ring->bare_ops = ring->plain_ops & ~fd_ops();
+	if (ring->opts.flags & SL_RING_CLOCK_PER_OP)
+		ring->latency_bucket = SL_RING_LATENCY_BUCKETS - 1;
 	ring_set_easy_depth(ring);
 	ring->caps.memory_bytes = ring->memory_bytes + ring->backend_caps.memory_bytes;
 	return 0;

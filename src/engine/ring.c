@@ -264,14 +264,12 @@ int sl_ring_flush(struct sl_ring *ring)
 
 static void collect(struct sl_ring *ring, struct sl_op *op)
 {
-	struct sl_class *class = class_of(ring, op);
-
 	op_list_remove(&ring->finished, op);
 	ring->finished_nr--;
-	class->finished--;
+	class_of(ring, op)->finished--;
 	ring->collectable--;
 	op->state = OP_IDLE;
-	class_leave(ring, class);
+	class_leave(ring, op);
 	if (SL_UNLIKELY(ring->parked))
 		ring_admit(ring);
 }

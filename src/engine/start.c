@@ -256,19 +256,12 @@ static void start_on_fd(struct sl_ring *ring, struct sl_slot *slot)
 
 static inline void start_op(struct sl_ring *ring, struct sl_op *op)
 {
-	bool plain = ring->plain_ops >> op->code & 1;
-	bool on_fd = ring->fd_ops >> op->code & 1;
-	struct sl_slot *slot;
-
-	if (!plain && started_without_slot(ring, op))
-		return;
-	slot = slot_take(ring, op);
-	if (on_fd)
-		start_on_fd(ring, slot);
-	else if (plain)
-		start_native(ring, slot);
-	else
-		start_slowly(ring, slot);
+	if (ring->bare_ops >> op->code & 1)
+		start_native(ring, slot_take(ring, op));
+	else if (sl_op_table[op->code].traits & SL_OP_ON_FD)
+		start_on_fd(ring, slot_take(ring, op));
+	else if (!started_without_slot(ring, op))
+		start_slowly(ring, slot_take(ring, op));
 }
 
 void ring_start_pending(struct sl_ring *ring)

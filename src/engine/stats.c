@@ -5,11 +5,22 @@
 #include "engine/stats.h"
 
 /* Of the histogram; a clock may go back, in a simulation of one. */
-unsigned stats_bucket(int64_t took_ns)
+static unsigned bucket_of(int64_t took_ns)
 {
 	unsigned bucket = took_ns > 0 ? sl_log2((uint64_t)took_ns) : 0;
 
 	return bucket < SL_RING_LATENCY_BUCKETS ? bucket : SL_RING_LATENCY_BUCKETS - 1;
+}
+
+void stats_latency_anew(struct sl_ring *ring, const struct sl_op *op)
+{
+	bool clock_per_op = ring->opts.flags & SL_RING_CLOCK_PER_OP;
+	int64_t end_ns = clock_per_op ? ring->backend->now(ring->state) : ring->now_ns;
+	unsigned bucket = bucket_of(end_ns - op->submit_ns);
+
+	op_stats(ring, op)->latency[bucket]++;
+	if (!clock_per_op)
+		ring->latency_bucket = bucket;
 }
 
 static void add_stats(struct sl_ring_stats *sum, const struct sl_ring_stats *part)
@@ -38,7 +49,7 @@ static void class_stats(const struct sl_ring *ring, unsigned idx, struct sl_ring
 	const struct sl_class *class = &ring->classes[idx];
 
 	*ret_stats = class->stats;
-	ret_stats->inflight = class->inflight;
+	ret_stats->inflight = ring->class_inflight[idx];
 	for (const struct sl_op *op = class->parked.head; op; op = op->next) {
 		for (const struct sl_op *at = op; at; at = at->chain)
 			ret_stats->parked_now++;
@@ -47,8 +58,8 @@ static void class_stats(const struct sl_ring *ring, unsigned idx, struct sl_ring
 	for (unsigned i = 0; i < SL_RING_LATENCY_BUCKETS; i++)
 		ret_stats->completed += class->stats.latency[i];
 	ret_stats->events += ret_stats->completed;
-	ret_stats->submitted =
-		ret_stats->completed + class->inflight - class->finished + ret_stats->parked_now;
+	ret_stats->submitted = ret_stats->completed + ret_stats->inflight - class->finished +
+			       ret_stats->parked_now;
 }
 
 int sl_ring_stats(const struct sl_ring *ring, int sched_class, struct sl_ring_stats *ret_stats)

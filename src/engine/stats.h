@@ -10,12 +10,13 @@ static inline struct sl_ring_stats *op_stats(struct sl_ring *ring, const struct 
 	return &ring->classes[op->sched_class].stats;
 }
 
-unsigned stats_bucket(int64_t took_ns);
+/* Of an op that has not taken as long as the one before, or whose clock is its own. */
+void stats_latency_anew(struct sl_ring *ring, const struct sl_op *op);
 
-static inline void class_leave(struct sl_ring *ring, struct sl_class *class)
+static inline void class_leave(struct sl_ring *ring, const struct sl_op *op)
 {
 	ring->inflight--;
-	class->inflight--;
+	ring->class_inflight[op->sched_class]--;
 }
 
 static inline void stats_bytes(struct sl_ring_stats *stats, const struct sl_op *op)
@@ -31,16 +32,13 @@ static inline void stats_bytes(struct sl_ring_stats *stats, const struct sl_op *
 static inline void stats_latency(struct sl_ring *ring, struct sl_ring_stats *stats,
 				 const struct sl_op *op)
 {
-	int64_t end_ns = ring->now_ns;
-	uint64_t took_ns;
+	uint64_t took_ns = (uint64_t)(ring->now_ns - op->submit_ns) | 1;
 
-	if (SL_UNLIKELY(ring->opts.flags & SL_RING_CLOCK_PER_OP))
-		end_ns = ring->backend->now(ring->state);
-	took_ns = (uint64_t)(end_ns - op->submit_ns) | 1;
 	/* Ops that end together have taken alike: to look is cheaper than to compute. */
 	if (SL_UNLIKELY(took_ns >> ring->latency_bucket != 1))
-		ring->latency_bucket = stats_bucket((int64_t)took_ns);
-	stats->latency[ring->latency_bucket]++;
+		stats_latency_anew(ring, op);
+	else
+		stats->latency[ring->latency_bucket]++;
 }
 
 /* The end of an op. That it was submitted, and completed, follows from the

@@ -162,10 +162,11 @@ static unsigned chain_length(const struct sl_op *op)
 
 static inline bool has_room(const struct sl_ring *ring, const struct sl_class *class, unsigned nr)
 {
+	uint32_t inflight = ring->class_inflight[class - ring->classes];
+
 	if (ring->inflight + nr > ring->opts.depth)
 		return false;
-	return !class->inflight_max || !class->inflight ||
-	       class->inflight + nr <= class->inflight_max;
+	return !class->inflight_max || !inflight || inflight + nr <= class->inflight_max;
 }
 
 static uint64_t op_cost(const struct sl_op *op)
@@ -196,7 +197,7 @@ static SL_NOINLINE void charge(struct sl_ring *ring, struct sl_class *class, con
 static inline void count_in(struct sl_ring *ring, struct sl_class *class, const struct sl_op *op)
 {
 	ring->inflight++;
-	class->inflight++;
+	ring->class_inflight[op->sched_class]++;
 	if (SL_UNLIKELY(ring->parked))
 		charge(ring, class, op);
 }
@@ -299,7 +300,7 @@ int sl_ring_submit(struct sl_ring *ring, struct sl_op *op)
 	if (SL_UNLIKELY(!is_simple(ring, op) || ring->inflight >= ring->easy_depth))
 		return submit_closely(ring, op);
 	ring->inflight++;
-	ring->classes[0].inflight++;
+	ring->class_inflight[0]++;
 	op_list_add(&ring->pending, op);
 	return accept_op(ring, op);
 }
