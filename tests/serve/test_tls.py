@@ -308,6 +308,12 @@ def changed(tap, service):
         with Bytes(service, context(number)) as client:
             client.shake()
             before = service.metrics()["tls_broken_total"]
+            # Once all of an answer is there nothing else is on its way that an alert would have to wait for.
+            client.tls.write(get("/small").encode())
+            client.leave(1000)
+            got = b""
+            while not got.endswith(SMALL):
+                got += client.read()
             client.tls.write(get("/small").encode())
             data = bytearray(client.leaving.read())
             data[-1] ^= 1
