@@ -324,6 +324,12 @@ def check_programs(tap, crash):
     code, report = test(crash, config(), fill, "--limit", "4M", "--budget", "100")
     tap.check("one that fills the disk is told that it is full", is_fine(code, report) + [
         str(report["notes"])] * (not any("full" in note for note in report["notes"])))
+    empty = ('set -e; : >e; test -z "$(cat e)"; ln e l; test "$(stat -c %s%b l)" = 00; truncate -s 5 l; '
+             'test "$(wc -c <e)" = 5; : >t; mv t u; test ! -s u; printf x >>u; test "$(cat u)" = x; : >g; exec 3<g; rm g; '
+             'test -z "$(cat <&3)"; ')
+    code, report = test(crash, config(), empty + SAVE)
+    tap.check("a new file is empty however it is looked at, until it has bytes", is_fine(code, report) + [
+        note for note in report["notes"] if "exited with" in note])
     # What may be lost of it, two by two, are some 10^9 states.
     code, report = test(crash, config(), "head -c 16M /dev/zero | tr '\\0' x >big; rm big; " + SAVE, "--budget", "20")
     tap.check("one that writes much is tested in as many states as was asked", is_fine(code, report) + [
