@@ -102,6 +102,8 @@ static const struct cli_option table[] = {
 	{ "user", CLI_STRING, &config.user, "NAME", "become this user once listening" },
 	{ "unconfined", CLI_FLAG, &config.unconfined, NULL, "do without seccomp" },
 	{ "no-splice", CLI_FLAG, &config.copy, NULL, "copy, through buffers" },
+	{ "backend", CLI_STRING, &config.backend, "NAME",
+	  "uring, epoll or poll, and none else [the best that works]" },
 	{ "workers", CLI_COUNT, &config.workers, "N",
 	  "threads, each with a ring [one per processor]", 1, SERVER_WORKERS_MAX },
 	{ "max-connections", CLI_COUNT, &config.connections_max, "N",

@@ -119,6 +119,8 @@ static const struct cli_option table[] = {
 	{ "unconfined", CLI_FLAG, &config.unconfined, NULL, "do without Landlock and seccomp" },
 	{ "confine-to", CLI_STRING, &config.confine_to, "DIR",
 	  "reloads may take any directory beneath this one" },
+	{ "backend", CLI_STRING, &config.backend, "NAME",
+	  "uring, epoll or poll, and none else [the best that works]" },
 	{ "workers", CLI_COUNT, &config.workers, "N",
 	  "threads, each with a ring [one per processor]", 1, SERVER_WORKERS_MAX },
 	{ "max-connections", CLI_COUNT, &config.connections_max, "N",

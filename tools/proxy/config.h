@@ -19,7 +19,8 @@ struct proxy_config {
 	bool json;
 	const char *user;
 	bool unconfined;
-	bool copy; /* no splice */
+	bool copy;	     /* no splice */
+	const char *backend; /* of rings; NULL: the best that works */
 	uint64_t workers;
 	uint64_t connections_max; /* of all workers */
 	uint64_t client_max;	  /* connections of one address; 0: no limit */

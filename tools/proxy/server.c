@@ -212,6 +212,7 @@ static void put_metrics(void *ctx, struct server_writer *out)
 	put(out, PREFIX "log_lines_lost_total", "counter",
 	    "Lines lost, since the log took them too slowly or not at all", SUM(server, log.lost));
 	put(out, PREFIX "workers", "gauge", "Worker threads", server->workers);
+	server_crew_put_metrics(&server->crew, out, PREFIX);
 	put(out, PREFIX "reloads_total", "counter", "Reloads done",
 	    __atomic_load_n(&server->crew.reloads, __ATOMIC_RELAXED));
 }
@@ -428,6 +429,7 @@ int proxy_server_run(const struct proxy_config *config)
 					     .ops = &ops,
 					     .renew = renew,
 					     .drain_ns = config->drain_ns,
+					     .backend = config->backend,
 					     .workers = server->workers };
 	pthread_mutex_init(&server->plan_lock, NULL);
 	server->worker = calloc(server->workers, sizeof(*server->worker));

@@ -122,6 +122,7 @@ static void answer_metrics(struct serve_conn *conn, const struct http_request *r
 		put_tls(&out, server, conn->worker->site->tls);
 	server_put_metric(&out, &(struct server_metric){ PREFIX "workers", "gauge",
 							 "Worker threads", server->workers });
+	server_crew_put_metrics(&server->crew, &out, PREFIX);
 	server_put_metric(&out, &(struct server_metric){
 					PREFIX "reloads_total", "counter", "Reloads done",
 					__atomic_load_n(&server->crew.reloads, __ATOMIC_RELAXED) });

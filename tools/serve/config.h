@@ -32,6 +32,7 @@ struct serve_config {
 	bool plain; /* do not look for precompressed files */
 	bool unconfined;
 	const char *confine_to; /* instead of root; NULL: root */
+	const char *backend;	/* of rings; NULL: the best that works */
 	uint64_t workers;
 	uint64_t connections_max; /* of all workers */
 	uint64_t client_max;	  /* connections of one address; 0: no limit */

@@ -181,6 +181,7 @@ int serve_server_run(const struct serve_config *config)
 					     .ops = &ops,
 					     .renew = renew,
 					     .drain_ns = config->drain_ns,
+					     .backend = config->backend,
 					     .workers = server->workers };
 	server->worker = calloc(server->workers, sizeof(*server->worker));
 	if (server->worker && server_clients_init(&server->clients, config->client_max) == 0)

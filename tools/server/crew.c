@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tools/cli.h"
 #include "tools/server/listen.h"
 #include "tools/server/manager.h"
+#include "tools/server/metrics.h"
 
 #define DEPTH_MAX 32768
 
@@ -74,12 +76,27 @@ static int run_ring(struct server_hand *hand)
 	return rc < 0 ? rc : 0;
 }
 
+/* The main thread says it, when all have opened theirs. */
+static void note(void *ctx, int level, const char *text)
+{
+	struct server_hand *hand = ctx;
+
+	if (level <= SL_LOG_WARN && !hand->ready)
+		snprintf(hand->said, sizeof(hand->said), "%s", text);
+}
+
 static int open_ring(struct server_hand *hand, unsigned conns)
 {
 	struct sl_ring_opts opts = { .depth = 2 * conns + 1024,
 				     .park_max = 4 * conns + 4096,
-				     .flags = SL_RING_SIGPIPE_IGNORED };
+				     .flags = SL_RING_SIGPIPE_IGNORED,
+				     .backend = hand->crew->backend,
+				     .log = note,
+				     .log_ctx = hand };
 
+	/* What was asked for by name is not what another one does in its place. */
+	if (opts.backend)
+		opts.flags |= SL_RING_NO_FALLBACK;
 	if (opts.depth > DEPTH_MAX)
 		opts.depth = DEPTH_MAX;
 	return sl_ring_open(&opts, &hand->ring);
@@ -207,6 +224,27 @@ void server_crew_close(struct server_crew *crew)
 	crew->hand = NULL;
 }
 
+static int fail_ring(const struct server_hand *hand)
+{
+	if (hand->said[0])
+		return cli_fail(hand->err == -EINVAL ? CLI_USAGE : CLI_MACHINE, "a worker's ring",
+				hand->said, "see `sluice probe`");
+	return cli_fail_errno("a worker's ring", hand->err,
+			      "see `sluice probe`, try a smaller --max-connections");
+}
+
+/* Why it is not the ring it might be; once for all workers that have it alike. */
+static void say_ring(const struct server_hand *hand)
+{
+	const struct server_hand *first = hand->crew->hand;
+	const struct sl_caps *caps = sl_ring_caps(hand->ring);
+
+	if (!hand->said[0] || (hand != first && strcmp(hand[-1].said, hand->said) == 0))
+		return;
+	fprintf(stderr, "sluice %s: on %s, not as well as it might: %s\n", hand->crew->name,
+		caps->backend, caps->why);
+}
+
 static void start_hand(struct server_hand *hand)
 {
 	int err;
@@ -236,11 +274,44 @@ int server_crew_start(struct server_crew *crew, void *workers, size_t bytes, uns
 	pthread_barrier_wait(&crew->opened);
 	for (unsigned i = 0; i < crew->workers; i++) {
 		if (crew->hand[i].err)
-			return cli_fail_errno(
-				"a worker's ring", crew->hand[i].err,
-				"see `sluice probe`, try a smaller --max-connections");
+			return fail_ring(&crew->hand[i]);
+		say_ring(&crew->hand[i]);
 	}
 	return CLI_DONE;
+}
+
+static const char *backend_of(const struct server_hand *hand)
+{
+	return sl_ring_caps(hand->ring)->backend;
+}
+
+void server_crew_put_metrics(const struct server_crew *crew, struct server_writer *out,
+			     const char *prefix)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%srings", prefix);
+	server_put_metric_head(out, &(struct server_metric){ name, "gauge",
+							     "Rings by what they run on", 0 });
+	for (unsigned i = 0; crew->hand && i < crew->workers; i++) {
+		const char *backend = backend_of(&crew->hand[i]);
+		unsigned before = 0, nr = 0;
+
+		for (unsigned k = 0; k < crew->workers; k++) {
+			bool same = strcmp(backend_of(&crew->hand[k]), backend) == 0;
+
+			before += same && k < i;
+			nr += same;
+		}
+		if (before)
+			continue; /* it has its line */
+		server_put_string(out, name);
+		server_put_string(out, "{backend=\"");
+		server_put_string(out, backend);
+		server_put_string(out, "\"} ");
+		server_put_number(out, nr);
+		server_put(out, "\n", 1);
+	}
 }
 
 static int join(struct server_crew *crew, unsigned *cut_nr)

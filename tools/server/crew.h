@@ -16,6 +16,7 @@
 #include <sluice/sluice.h>
 
 #include "tools/server/watch.h"
+#include "tools/server/writer.h"
 
 struct server_crew;
 
@@ -29,6 +30,7 @@ struct server_hand {
 	/* private: */
 	pthread_t thread;
 	int err;
+	char said[256]; /* the last that its ring had to say of what does not work; "" : nothing */
 	bool ready;
 	bool told;	      /* that it has nothing left to do */
 	bool ended;	      /* ordered to end */
@@ -60,7 +62,8 @@ struct server_crew {
 	const struct server_crew_ops *ops;
 	/* On the main thread: makes what reload() will take. Return: whether there is something. */
 	bool (*renew)(struct server_crew *crew);
-	uint64_t drain_ns; /* longest time that a drain may take */
+	uint64_t drain_ns;   /* longest time that a drain may take */
+	const char *backend; /* of the rings, this one alone; NULL: the best that works */
 	unsigned workers;
 	uint64_t reloads; /* atomic */
 
@@ -92,6 +95,10 @@ void server_crew_close(struct server_crew *crew);
  * Return: an exit code, which server_crew_run() takes.
  */
 int server_crew_start(struct server_crew *crew, void *workers, size_t bytes, unsigned conns_each);
+
+/* How many rings run on which backend. */
+void server_crew_put_metrics(const struct server_crew *crew, struct server_writer *out,
+			     const char *prefix);
 
 /* Until all that were started have ended, by signals or because one broke; at once if the code of
  * the start is one of a failure. Return: an exit code, having said what there is to be said. */
