@@ -23,21 +23,122 @@ static void rename_over(struct sl_ring *ring, const char *name)
 	sl_ring_do(ring, sl_op_rename(&op, AT_FDCWD, &pair));
 }
 
-/* Two machines, files, syncs, names, a connection, faults of all kinds. */
-static void busy_run(struct sl_sim *sim, uint64_t seed)
+#define AT_ONCE 8
+#define PORT	7
+
+/* Outlives the run, since a ring that has no power may keep them. */
+struct ops {
+	struct sl_op many[AT_ONCE];
+	struct sl_op accept;
+	struct sl_op connect;
+	struct sl_op send;
+	struct sl_op recv;
+	char bytes[AT_ONCE][512];
+	int client;
+	int server;
+};
+
+/* Several at a time: in which order they end is the seed's to say. Return: that order. */
+static uint64_t many_at_once(struct sl_ring *ring, struct ops *ops, int fd, uint64_t dice)
+{
+	const struct sl_op *op;
+	uint64_t order = 0;
+
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		struct sl_op *one = &ops->many[i];
+
+		if (dice >> i & 1)
+			sl_op_write(one, fd, ops->bytes[i], 512, 512 * (dice >> i * 4 & 15));
+		else
+			sl_op_read(one, fd, ops->bytes[i], 512, 512 * (dice >> i * 4 & 15));
+		sl_ring_submit(ring, one);
+	}
+	while ((op = sl_ring_next(ring, 0)))
+		order = order * AT_ONCE + (uint64_t)(op - ops->many);
+	return order;
+}
+
+static void nothing(struct sl_ring *ring, struct sl_op *op)
+{
+	(void)ring;
+	(void)op;
+}
+
+/* Started, and told to nobody. */
+static void start(struct sl_ring *ring, struct sl_op *op)
+{
+	if (sl_op_busy(op))
+		return;
+	op->done = nothing;
+	sl_ring_submit(ring, op);
+}
+
+/* From machine 0 to machine 1; a link that loses all of it makes no connection. */
+static void join(struct sl_sim *sim, struct ops *ops, struct sl_ring *ring, struct sl_ring *other)
+{
+	struct sockaddr_in address;
+	struct sl_op op = { 0 };
+	int listener = (int)sl_ring_do(other, sl_op_socket(&op, AF_INET, SOCK_STREAM, 0));
+
+	sl_sim_address(1, PORT, &address);
+	sl_ring_do(other,
+		   sl_op_bind(&op, listener, (const struct sockaddr *)&address, sizeof(address)));
+	sl_ring_do(other, sl_op_listen(&op, listener, 5));
+	ops->client = (int)sl_ring_do(ring, sl_op_socket(&op, AF_INET, SOCK_STREAM, 0));
+	start(other, sl_op_accept(&ops->accept, listener, NULL, NULL, 0));
+	start(ring, sl_op_connect(&ops->connect, ops->client, (const struct sockaddr *)&address,
+				  sizeof(address)));
+	sl_sim_run(sim, sl_ring_clock(ring) + SECOND);
+	ops->server = sl_op_busy(&ops->accept) ? -1 : (int)ops->accept.res;
+}
+
+static void talk(struct sl_sim *sim, struct ops *ops, struct sl_ring *ring, struct sl_ring *other)
+{
+	if (!sl_op_busy(&ops->send))
+		start(ring, sl_op_send(&ops->send, ops->client, "hello", 5, 0));
+	if (!sl_op_busy(&ops->recv) && ops->server >= 0)
+		start(other, sl_op_recv(&ops->recv, ops->server, ops->bytes[0], 512, 0));
+	sl_sim_run(sim, sl_ring_clock(ring) + MS);
+}
+
+/* What the cut has left is part of the run, too. */
+static struct sl_ring *look_again(struct sl_sim *sim, struct sl_ring *ring)
+{
+	static char buf[20000];
+	int64_t fd;
+
+	if (sl_sim_has_power(sim, 0))
+		sl_sim_power_cut(sim, 0);
+	sl_ring_close(ring);
+	assert_int_equal(sl_sim_restart(sim, 0), 0);
+	ring = ring_on(sim, 0);
+	fd = do_open(ring, "f", O_RDWR | O_CREAT);
+	for (unsigned i = 0; i < 5; i++)
+		do_read(ring, (int)fd, buf, sizeof(buf), i * sizeof(buf));
+	for (char name[2] = "a"; name[0] < 'f'; name[0]++)
+		do_open(ring, name, O_RDONLY);
+	return ring;
+}
+
+/* Two machines, files, syncs, names, many ops at once, a connection, faults of all kinds, a power
+ * cut and what it has left. Return: the orders in which what was begun at once has ended. */
+static uint64_t busy_run(struct sl_sim *sim, uint64_t seed)
 {
 	struct sl_ring *ring = ring_on(sim, 0), *other = ring_on(sim, 1);
 	static char buf[20000];
-	uint64_t random = seed;
-	int fd = open_file(ring, "f");
+	static struct ops ops;
+	uint64_t random = seed, orders = 0;
+	int fd = (int)do_open(ring, "f", O_RDWR | O_CREAT);
 
+	ops = (struct ops){ 0 };
+	join(sim, &ops, ring, other);
 	for (unsigned i = 0; i < 200; i++) {
 		uint64_t dice = support_random(&random);
 		struct sl_ring *on = dice & 1 ? ring : other;
 		char name[8] = { (char)('a' + dice / 2 % 5) };
 
 		memset(buf, (int)dice, sizeof(buf));
-		switch (dice / 64 % 5) {
+		switch (dice / 64 % 7) {
 		case 0:
 			do_write(ring, fd, buf, dice % sizeof(buf), dice / 256 % 50000);
 			break;
@@ -50,25 +151,38 @@ static void busy_run(struct sl_sim *sim, uint64_t seed)
 		case 3:
 			rename_over(on, name);
 			break;
+		case 4:
+			orders = orders * 31 + many_at_once(ring, &ops, fd, dice / 512);
+			break;
+		case 5:
+			talk(sim, &ops, ring, other);
+			break;
 		default:
 			do_open(on, name, O_RDWR | O_CREAT);
 		}
 	}
+	ring = look_again(sim, ring);
 	sl_ring_close(other);
 	sl_ring_close(ring);
+	return orders;
+}
+
+static struct sl_sim *faulty_world(uint64_t seed)
+{
+	struct sl_sim_opts opts = { .seed = seed,
+				    .cut_max = 1000,
+				    .profile = profiles[seed % NR(profiles)] };
+
+	for (unsigned i = 0; i < SL_SIM_FAULTS; i++)
+		opts.faults[i] = 20000;
+	return make_world(&opts);
 }
 
 static uint64_t hash_of(uint64_t seed)
 {
-	struct sl_sim_opts opts = { .seed = seed, .cut_max = 1500 };
-	struct sl_sim *sim;
+	struct sl_sim *sim = faulty_world(seed);
 	uint64_t hash;
 
-	for (unsigned i = 0; i < SL_SIM_FAULTS; i++)
-		opts.faults[i] = 20000;
-	opts.faults[SL_SIM_SYNC_EIO] = 0; /* a failed first open would fail the fixture */
-	opts.faults[SL_SIM_NO_SPACE] = 0;
-	sim = make_world(&opts);
 	busy_run(sim, seed);
 	hash = info_of(sim).hash;
 	sl_sim_destroy(sim);
@@ -93,7 +207,7 @@ static void the_same_seed_is_the_same_run_in_every_process(void **state)
 	uint64_t before = 0;
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= 5; seed++) {
+	for (uint64_t seed = 1; seed <= 12; seed++) {
 		uint64_t hash = hash_in_another_process(seed);
 
 		assert_int_equal(hash, hash_in_another_process(seed));
@@ -101,6 +215,45 @@ static void the_same_seed_is_the_same_run_in_every_process(void **state)
 		assert_int_not_equal(hash, before);
 		before = hash;
 	}
+}
+
+/* Nothing fails and nothing else differs: only the order that the seed gives. */
+static void another_seed_is_another_order(void **state)
+{
+	uint64_t orders[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct sl_sim *sim = make_world(&(struct sl_sim_opts){ .seed = 1 + i / 2 });
+
+		orders[i % 2] = busy_run(sim, 5);
+		sl_sim_destroy(sim);
+		if (i == 1)
+			assert_true(orders[0] == orders[1] && orders[0]);
+	}
+	assert_int_not_equal(orders[0], orders[1]);
+}
+
+/* The faults that strike in the runs of this file; a test of hashes says nothing of others. */
+static void every_fault_strikes_in_some_run(void **state)
+{
+	uint64_t struck[SL_SIM_FAULTS] = { 0 }, cuts = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		struct sl_sim *sim = faulty_world(seed);
+		struct sl_sim_info info;
+
+		busy_run(sim, seed);
+		info = info_of(sim);
+		for (unsigned i = 0; i < SL_SIM_FAULTS; i++)
+			struck[i] += info.faults[i];
+		cuts += info.cuts;
+		sl_sim_destroy(sim);
+	}
+	for (unsigned i = 0; i < SL_SIM_FAULTS; i++)
+		assert_true(struck[i]);
+	assert_true(cuts >= 12);
 }
 
 struct lines {
@@ -129,7 +282,8 @@ static void the_text_of_a_run_is_the_same_byte_for_byte(void **state)
 			.seed = 11, .trace = keep_line, .trace_ctx = &lines[i] });
 
 		busy_run(sim, 11);
-		assert_int_equal(lines[i].nr, info_of(sim).ops);
+		/* A line for each op, one for the cut and one for the restart. */
+		assert_int_equal(lines[i].nr, info_of(sim).ops + 2);
 		sl_sim_destroy(sim);
 	}
 	assert_int_equal(lines[0].nr, lines[1].nr);
@@ -228,6 +382,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_same_seed_is_the_same_run_in_every_process),
+		TEST(another_seed_is_another_order),
+		TEST(every_fault_strikes_in_some_run),
 		TEST(the_text_of_a_run_is_the_same_byte_for_byte),
 		TEST(a_failing_run_is_shrunk_to_the_fault_that_matters),
 		TEST(a_power_cut_is_moved_to_the_earliest_op_that_fails),
