@@ -57,11 +57,9 @@ int sl_ring_drain(struct sl_ring *ring, int64_t deadline_ns)
 /* Nobody has it but the engine: it has not been started, or has ended untold. */
 static void take_back(struct sl_ring *ring, struct sl_op *op)
 {
-	struct sl_class *class = class_of(ring, op);
-
 	ring_cancel_op(ring, op, -ECANCELED); /* now it has ended in any case */
 	op_list_remove(&ring->ended, op);
-	class_leave(ring, class);
+	class_leave(ring, op);
 	if (!op->done)
 		ring->collectable--;
 }
