@@ -405,8 +405,7 @@ static int do_whole(struct sl_file *file, struct sl_file_req *req)
 	req->busy = 1;
 	file->requests++;
 	res = sl_ring_do(file->ring, &req->op);
-	if (sl_op_busy(&req->op))
-		return (int)res; /* the ring broke, and what the op names stays the kernel's */
+	/* From a ring that broke the op comes back with the error: so does the request. */
 	refused = res < 0 && !req->op.res;
 	rc = refused ? (int)res : sl_request_read.landed(req);
 	if (rc == SL_REQUEST_GOES_ON)
