@@ -5,22 +5,30 @@
  * objects (files and streams), some linked into chains, some cancelled, some
  * with a deadline. A plain synchronous model, a few arrays, says what each one
  * must give; the ring under test runs the round and must give the same
- * (res, done_len, data). The hash of all results is printed: it is equal on
- * every backend, as every backend equals the model.
+ * (res, done_len, data). Beside them multi receives stay armed on streams of their
+ * own, and what they deliver is compared after each round. The hash of all results is
+ * printed: it is equal on every backend, as every backend equals the model
+ * (agree.py compares it).
  *
- * Replay: SLUICE_SEED=N, printed at the start of the run.
+ * Replay: SLUICE_SEED=N, printed at the start of the run. SLUICE_RANDOM_TOTAL=N: fewer operations.
  */
 #include "tests/contract/suite.h"
 
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+
+#define HASH_BEGIN 0xcbf29ce484222325u
 
 enum {
 	TOTAL = 100000,
 	FILES_NR = 4,
 	STREAMS_NR = 8, /* ends of four pairs */
 	OBJECTS_NR = FILES_NR + STREAMS_NR,
+	ARMED_NR = 2, /* streams whose receiving end is armed */
+	STEPS_MAX = OBJECTS_NR + ARMED_NR,
+	STEP_CLASSES = SL_RING_CLASSES - ARMED_NR,
 	FILE_MAX = 32768,
 	CHUNK_MAX = 2048,
 	QUEUE_MAX = 8192, /* below what any stream holds, so that writes never wait */
@@ -53,12 +61,81 @@ struct step {
 static struct model_file files[FILES_NR];
 static struct model_stream streams[STREAMS_NR]; /* what each end has to receive */
 static int fds[OBJECTS_NR];
-static struct step steps[OBJECTS_NR];
-static uint64_t dice, results = 0xcbf29ce484222325u;
+static struct step steps[STEPS_MAX];
+static uint64_t dice, results = HASH_BEGIN;
+
+/* A stream that is received from as long as the program runs. */
+struct armed {
+	struct sl_op op;
+	int pair[2]; /* received from, sent to */
+	uint64_t sent, received;
+	uint64_t sent_hash, received_hash;
+};
+
+static struct armed armed[ARMED_NR];
+static struct sl_buf_pool *pool;
+static unsigned nr_disarmed;
 
 static uint64_t roll(uint64_t sides)
 {
 	return support_random(&dice) % sides;
+}
+
+static unsigned total(void)
+{
+	const char *text = getenv("SLUICE_RANDOM_TOTAL");
+
+	return text ? (unsigned)strtoul(text, NULL, 10) : TOTAL;
+}
+
+static void receive_armed(struct sl_ring *ring, struct sl_op *op)
+{
+	struct armed *end = sl_op_of(op, struct armed, op);
+
+	(void)ring;
+	if (op->res > 0) {
+		end->received += (uint64_t)op->res;
+		end->received_hash = hash_bytes(end->received_hash, op->buf, (size_t)op->res);
+		sl_buf_put(pool, op->buf);
+	}
+	if (op->more == 0) {
+		assert_int_equal(op->res, -ECANCELED);
+		nr_disarmed++;
+	}
+}
+
+/* In classes of their own: a chain longer than the cap of its class waits until that is empty. */
+static void arm(struct sl_ring *ring, unsigned i)
+{
+	armed[i].op.done = receive_armed;
+	armed[i].op.sched_class = (uint8_t)(STEP_CLASSES + i);
+	sl_op_recv_pooled(&armed[i].op, armed[i].pair[0], pool)->flags |= SL_OP_MULTI;
+	submit(ring, &armed[i].op);
+}
+
+static void disarm(struct sl_ring *ring, unsigned i)
+{
+	unsigned before = nr_disarmed;
+
+	assert_int_equal(sl_ring_cancel(ring, &armed[i].op), 0);
+	ring_until(ring, &nr_disarmed, before + 1);
+}
+
+/* As many buffers as steps could hold at once, and more for what is armed. */
+static void make_armed(struct sl_ring *ring)
+{
+	const struct sl_buf_pool_opts opts = { .size = sizeof(opts),
+					       .flags = SL_BUF_RECV,
+					       .count = STEPS_MAX * 2,
+					       .buf_bytes = CHUNK_MAX,
+					       .align = 64 };
+
+	assert_int_equal(sl_buf_pool_create(ring, &opts, &pool), 0);
+	for (unsigned i = 0; i < ARMED_NR; i++) {
+		world_pair(armed[i].pair);
+		armed[i].sent_hash = armed[i].received_hash = HASH_BEGIN;
+		arm(ring, i);
+	}
 }
 
 static void make_objects(void)
@@ -166,14 +243,35 @@ static void plan_send(struct step *step, struct model_stream *peer)
 
 	pattern(step->buf, len, support_random(&dice));
 	if (roll(2))
-		sl_op_send(&step->op, step->fd, step->buf, len, 0);
-	else
 		sl_op_write(&step->op, step->fd, step->buf, len, SL_OFF_CURRENT);
+	else if (sl_op_send(&step->op, step->fd, step->buf, len, 0), roll(3) == 0)
+		step->op.flags |= SL_OP_ZC;
 	if (roll(4) == 0)
 		as_vectors(step, len);
 	memcpy(peer->bytes + peer->len, step->buf, len);
 	peer->len += len;
 	expect(step, (int64_t)len, len);
+}
+
+static void take_from(struct model_stream *mine, size_t n)
+{
+	mine->len -= n;
+	memmove(mine->bytes, mine->bytes + n, mine->len);
+}
+
+/* Into a buffer of the pool, which bounds the length. */
+static void plan_recv_pooled(struct step *step, struct model_stream *mine)
+{
+	size_t n = mine->len < CHUNK_MAX ? mine->len : CHUNK_MAX;
+
+	if (roll(2))
+		sl_op_recv_pooled(&step->op, step->fd, pool);
+	else
+		sl_op_read_pooled(&step->op, step->fd, pool);
+	memcpy(step->want, mine->bytes, n);
+	step->want_len = n;
+	take_from(mine, n);
+	expect(step, (int64_t)n, n);
 }
 
 static void plan_recv(struct step *step, struct model_stream *mine)
@@ -191,17 +289,17 @@ static void plan_recv(struct step *step, struct model_stream *mine)
 		as_vectors(step, len);
 	memcpy(step->want, mine->bytes, n);
 	step->want_len = n;
-	if (!peek) {
-		mine->len -= n;
-		memmove(mine->bytes, mine->bytes + n, mine->len);
-	}
+	if (!peek)
+		take_from(mine, n);
 	expect(step, (int64_t)n, n);
 }
 
 /* Nothing is there: the op must wait, and be ended by a cancel or its deadline. */
 static void plan_wait(struct step *step, int64_t now)
 {
-	if (roll(2))
+	if (roll(3) == 0)
+		sl_op_recv_pooled(&step->op, step->fd, pool);
+	else if (roll(2))
 		sl_op_recv(&step->op, step->fd, step->buf, 1 + roll(100), 0);
 	else
 		sl_op_poll(&step->op, step->fd, POLLIN);
@@ -221,11 +319,21 @@ static void plan_stream(struct step *step, unsigned end, int64_t now)
 	if (mine->len == 0 && roll(4) == 0)
 		plan_wait(step, now);
 	else if (mine->len > 0 && (roll(2) || peer->len + CHUNK_MAX > QUEUE_MAX))
-		plan_recv(step, mine);
+		roll(4) ? plan_recv(step, mine) : plan_recv_pooled(step, mine);
 	else if (peer->len + CHUNK_MAX <= QUEUE_MAX)
 		plan_send(step, peer);
 	else
 		expect((sl_op_poll(&step->op, step->fd, POLLOUT), step), POLLOUT, 0);
+}
+
+/* What an armed stream receives is compared by its hash: see armed_agree(). */
+static void plan_armed(struct step *step, struct armed *end)
+{
+	struct model_stream stream = { .len = 0 };
+
+	plan_send(step, &stream);
+	end->sent += stream.len;
+	end->sent_hash = hash_bytes(end->sent_hash, stream.bytes, stream.len);
 }
 
 static void plan_step(struct step *step, unsigned object, int64_t now)
@@ -234,13 +342,15 @@ static void plan_step(struct step *step, unsigned object, int64_t now)
 
 	memset(&step->op, 0, sizeof(step->op));
 	step->op.done = done;
-	step->op.sched_class = (uint8_t)roll(SL_RING_CLASSES);
-	step->fd = fds[object];
+	step->op.sched_class = (uint8_t)roll(STEP_CLASSES);
+	step->fd = object < OBJECTS_NR ? fds[object] : armed[object - OBJECTS_NR].pair[1];
 	step->object = object;
 	step->cancel = false;
 	step->want_len = 0;
 	if (object < FILES_NR)
 		plan_file(step, &files[object]);
+	else if (object >= OBJECTS_NR)
+		plan_armed(step, &armed[object - OBJECTS_NR]);
 	else
 		plan_stream(step, object - FILES_NR, now);
 	step->op.flags |= SL_OP_PARK;
@@ -253,8 +363,10 @@ static unsigned nr_ended;
 static void step_ended(struct sl_ring *ring, struct sl_op *op)
 {
 	(void)ring;
-	assert_int_equal(op->more, 0);
-	nr_ended++;
+	if (op->more)
+		assert_true(op->flags & SL_OP_ZC);
+	else
+		nr_ended++;
 }
 
 /*
@@ -271,6 +383,9 @@ static unsigned plan_round(int64_t now)
 	for (unsigned pair = 0; pair < STREAMS_NR / 2; pair++)
 		if (roll(2))
 			plan_step(&steps[nr++], FILES_NR + 2 * pair + (unsigned)roll(2), now);
+	for (unsigned i = 0; i < ARMED_NR; i++)
+		if (roll(4) == 0)
+			plan_step(&steps[nr++], OBJECTS_NR + i, now);
 	return nr;
 }
 
@@ -285,7 +400,7 @@ static bool may_lead(const struct step *step)
 static void submit_round(struct sl_ring *ring, unsigned nr)
 {
 	for (unsigned i = 0; i < nr;) {
-		struct sl_op *chain[OBJECTS_NR];
+		struct sl_op *chain[STEPS_MAX];
 		unsigned len = 0;
 
 		do {
@@ -306,18 +421,38 @@ static void submit_round(struct sl_ring *ring, unsigned nr)
 static void check_step(const struct step *step, unsigned number)
 {
 	const struct sl_op *op = &step->op;
+	bool pooled = op->flags & SL_OP_POOLED && op->res > 0;
 
 	if (op->res != step->res || op->done_len != step->done_len)
 		fail_msg("operation %u: %s on object %u gave (%lld, %llu), the model (%lld, %llu)",
 			 number, sl_op_name(op->code), step->object, (long long)op->res,
 			 (unsigned long long)op->done_len, (long long)step->res,
 			 (unsigned long long)step->done_len);
-	if (memcmp(step->buf, step->want, step->want_len) != 0)
+	if (memcmp(pooled ? op->buf : step->buf, step->want, step->want_len) != 0)
 		fail_msg("operation %u: %s on object %u delivered other bytes", number,
 			 sl_op_name(op->code), step->object);
 	results = hash_bytes(results, &op->res, sizeof(op->res));
 	results = hash_bytes(results, &op->done_len, sizeof(op->done_len));
 	results = hash_bytes(results, step->want, step->want_len);
+	if (pooled)
+		sl_buf_put(pool, op->buf);
+}
+
+/* All that was sent to the armed ends has come, the same bytes in the same order; now and then
+ * one is ended and armed again. */
+static void armed_agree(struct sl_ring *ring)
+{
+	for (unsigned i = 0; i < ARMED_NR; i++) {
+		while (armed[i].received < armed[i].sent)
+			assert_true(sl_ring_run(ring, 0) >= 0);
+		assert_int_equal(armed[i].received, armed[i].sent);
+		assert_int_equal(armed[i].received_hash, armed[i].sent_hash);
+		results = hash_bytes(results, &armed[i].received_hash, sizeof(uint64_t));
+		if (roll(100) == 0) {
+			disarm(ring, i);
+			arm(ring, i);
+		}
+	}
 }
 
 static void check_files(struct sl_ring *ring)
@@ -335,23 +470,28 @@ static void check_files(struct sl_ring *ring)
 
 static void run_program(struct sl_ring *ring)
 {
-	unsigned number = 0;
+	unsigned number = 0, enough = total();
 
-	for (unsigned i = 0; i < OBJECTS_NR; i++)
+	for (unsigned i = 0; i < STEPS_MAX; i++)
 		steps[i].op.done = step_ended;
-	while (number < TOTAL) {
+	make_armed(ring);
+	while (number < enough) {
 		unsigned nr = plan_round(sl_ring_clock(ring));
 
 		nr_ended = 0;
 		submit_round(ring, nr);
 		ring_until(ring, &nr_ended, nr);
 		assert_int_equal(nr_ended, nr);
-		assert_int_equal(sl_ring_inflight(ring), 0);
+		assert_int_equal(sl_ring_inflight(ring), ARMED_NR);
 		for (unsigned i = 0; i < nr; i++)
 			check_step(&steps[i], number++);
+		armed_agree(ring);
 	}
 	check_files(ring);
-	assert_int_equal(ring_stats(ring).completed, number + FILES_NR);
+	for (unsigned i = 0; i < ARMED_NR; i++)
+		disarm(ring, i);
+	assert_int_equal(ring_stats(ring).completed, number + FILES_NR + nr_disarmed);
+	sl_buf_pool_destroy(pool);
 	printf("# %u operations, results %016llx\n", number, (unsigned long long)results);
 }
 
@@ -361,7 +501,7 @@ static void a_hundred_thousand_random_operations_agree_with_the_model(void **sta
 
 	(void)state;
 	memory_wants("busy armed");
-	ring = ring_open_with(&(struct sl_ring_opts){ .depth = OBJECTS_NR });
+	ring = ring_open_with(&(struct sl_ring_opts){ .depth = STEPS_MAX + ARMED_NR });
 	dice = support_seed();
 	make_objects();
 	run_program(ring);
@@ -374,7 +514,7 @@ static void a_hundred_thousand_random_operations_agree_when_classes_are_capped(v
 
 	(void)state;
 	ring = ring_open_with(&(struct sl_ring_opts){
-		.depth = OBJECTS_NR, .park_max = 64, .flags = SL_RING_NO_INLINE });
+		.depth = STEPS_MAX + ARMED_NR, .park_max = 64, .flags = SL_RING_NO_INLINE });
 	for (unsigned c = 0; c < SL_RING_CLASSES; c++)
 		assert_int_equal(sl_ring_class(ring, c,
 					       &(struct sl_ring_class_opts){ .inflight_max = 2 }),
