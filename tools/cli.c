@@ -14,6 +14,7 @@
 #define OPTIONS_MAX 48
 
 static const char *command_name;
+static char failure[4096];
 
 /* -- numbers ------------------------------------------------------------------------------- */
 
@@ -123,10 +124,17 @@ static int parse_count(const char *text, uint64_t *ret_value)
 int cli_fail(int exit_code, const char *what, const char *cause, const char *remedy)
 {
 	fflush(stdout);
+	snprintf(failure, sizeof(failure), "%s: %s%s%s", what, cause, remedy ? "; " : "",
+		 remedy ? remedy : "");
 	fprintf(stderr, "sluice%s%s: %s: %s%s%s\n", command_name ? " " : "",
 		command_name ? command_name : "", what, cause, remedy ? "; " : "",
 		remedy ? remedy : "");
 	return exit_code;
+}
+
+const char *cli_failure(void)
+{
+	return failure;
 }
 
 static const struct {

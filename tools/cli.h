@@ -106,6 +106,9 @@ int cli_duration(const char *text, uint64_t *ret_ns);
  */
 int cli_fail(int exit_code, const char *what, const char *cause, const char *remedy);
 
+/* cli_failure() - what cli_fail() said last, without the command's name; "" when nothing was. */
+const char *cli_failure(void);
+
 /**
  * cli_fail_errno() - cli_fail() with cause, exit code and usual remedy taken from an error number.
  * @what: the path, option or step that failed.

@@ -7,6 +7,7 @@
 #include "tools/crash/calibrate.h"
 #include "tools/crash/call.h"
 #include "tools/crash/session.h"
+#include "tools/json.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -81,6 +82,43 @@ static const struct cli_option table[] = {
 	{ NULL },
 };
 
+/* Before the command's own words, of which any may be called as ours. */
+static bool asks_for_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Who asked for one JSON object gets one, when there is no report, too. */
+static int tell_error(int code)
+{
+	struct json_writer json;
+
+	json_begin(&json, stdout);
+	json_open_object(&json, NULL);
+	json_string(&json, "error", cli_failure());
+	json_int(&json, "exit", code);
+	json_close_object(&json);
+	json_end(&json);
+	return code;
+}
+
+static int run(void)
+{
+	bool told = false;
+	int code;
+
+	session_catch_signals();
+	code = setting_begin(&setting);
+	if (!code)
+		code = setting.replay ? session_replay(&setting) : session_run(&setting, &told);
+	setting_end(&setting);
+	return setting.json && code && !told && !*session_stop() ? tell_error(code) : code;
+}
+
 int crash_main(int argc, char **argv)
 {
 	const struct cli_command command = {
@@ -101,12 +139,7 @@ int crash_main(int argc, char **argv)
 		return code;
 	first = cli_parse(&command, argc, argv, &code);
 	if (first < 0)
-		return code;
+		return code && asks_for_json(argc, argv) ? tell_error(code) : code;
 	setting.argv = first < argc ? argv + first : NULL;
-	session_catch_signals();
-	code = setting_begin(&setting);
-	if (!code)
-		code = setting.replay ? session_replay(&setting) : session_run(&setting);
-	setting_end(&setting);
-	return session_leave(code);
+	return session_leave(run());
 }

@@ -36,12 +36,13 @@ class Crash:
                               errors="replace", **options)
 
     def json(self, *words, **options):
-        """The exit code and the report; a report that is none is the error's text."""
+        """The exit code and the report, or the error in its place; there is one object whatever happens."""
         answer = self.run("--json", *words, **options)
         try:
-            return answer.returncode, json.loads(answer.stdout)
+            report = json.loads(answer.stdout)
         except ValueError:
-            return answer.returncode, {"failing": [], "syncs": [], "notes": [], "error": answer.stderr + answer.stdout}
+            raise AssertionError(f"exit {answer.returncode}, no JSON: {answer.stdout}{answer.stderr}") from None
+        return answer.returncode, {"failing": [], "syncs": [], "notes": [], "faults": [], **report}
 
     def refusal(self):
         """Why nothing can be recorded here, or None."""

@@ -121,6 +121,8 @@ def check_page(tap, crash):
                                    for name in re.findall(r"`(\w+)`", cell)} for part in parts}
     code, report = test(crash, config(), FORGETS, "--mutate")
     top = page["`sluice crash --json`"]
+    _, error = crash.json("--check", "true")
+    tap.check("an error is an object of the page, too", [str(error)] * (not page["Instead of a report"] <= set(error)))
     tap.check("the JSON has the members of its page, and no others", sorted(set(report) ^ top))
     tap.check("so has its recording", sorted(set(report.get("recording", {})) ^ (page["`recording`"] - {"from"})))
     tap.check("so has a failing state", sorted(set(report["failing"][0]) ^ page["`failing[]`"]) if code == 1 else [str(report)])
@@ -475,10 +477,38 @@ def check_usage(tap, crash):
         where = [] if words[0] == "calibrate" else ["--dir", data]
         tap.check(f"wrong usage: {' '.join(words)}", says(crash.run(*words[:1], *where, *words[1:]) if not where else
                                                              crash.run(*where, *words), code, text))
+    check_json_errors(tap, crash, data)
     for path, text in ((data + "/config", "no directory"), (data + "/none", "No such file")):
         tap.check(f"a data directory that is none: {text}", says(crash.run("--dir", path, "--check", "true", "--", "true"), 2, text))
     answer = crash.run("--dir", data, "--checker", "redis", "--", "true", env={**os.environ, "PATH": "/nonexistent"})
     tap.check("a checker whose tools are missing says which package has them", says(answer, 3, "apt-get install redis"))
+
+
+def check_json_errors(tap, crash, data):
+    """Who asks for JSON gets one object, on standard output, whatever went wrong."""
+    later = area("later") + "/trace"
+    crash.run("--dir", data, "--trace", later, "--check", "true", "--", "touch", data + "/a")
+    if os.path.exists(later):
+        with open(later, "r+b") as file:
+            file.seek(8)
+            file.write(bytes([9]))
+    for words, code, text in (
+            (["--budget", "0", "--check", "true", "--", "true"], 2, "budget"),
+            (["--no-such-option"], 2, "unknown"), (["--jobs", "none"], 2, "--jobs"),
+            (["--checker", "nosuch", "--", "true"], 2, "sqlite3"), (["--check", "true"], 2, "COMMAND"),
+            (["--check", "true", "--dir", data + "/none", "--", "true"], 2, "No such file"),
+            (["--check", "true", "--", "no-such-command-here"], 2, "no-such-command-here"),
+            (["--from", later, "--check", "true"], 2, "later sluice|damaged|is no recording"),
+            (["--replay", "posix-1-min", "--from", later], 2, "--replay makes none"),
+            (["--checker", "redis", "--", "true"], 3, "apt-get install redis")):
+        answer = crash.run("--dir", data, "--json", *words, env={**os.environ, "PATH": "/nonexistent"})
+        try:
+            told = json.loads(answer.stdout)
+        except ValueError:
+            told = {}
+        told = {"error": "", **told}
+        tap.check(f"an error in JSON: {' '.join(words)}", says(answer, told.get("exit"), text) + [answer.stdout] * (
+            sorted(told) != ["error", "exit"] or not re.search(text, told["error"]) or told["error"] not in answer.stderr))
 
 
 def check_nobody(tap, crash):

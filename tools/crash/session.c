@@ -253,7 +253,7 @@ static int explore(struct session *s)
 	return cli_fail_errno("exploring", err, NULL);
 }
 
-static int tell(struct session *s)
+static int tell(struct session *s, bool *ret_told)
 {
 	const struct crash_setting *setting = s->setting;
 	struct crash_report report = {
@@ -268,6 +268,7 @@ static int tell(struct session *s)
 
 	crash_report_begin(&report);
 	code = crash_report_code(&report);
+	*ret_told = true;
 	if (setting->json)
 		written = crash_report_json(&report);
 	else
@@ -278,7 +279,7 @@ static int tell(struct session *s)
 	return written ? written : code;
 }
 
-int session_run(const struct crash_setting *setting)
+int session_run(const struct crash_setting *setting, bool *ret_told)
 {
 	struct session s = { .setting = setting };
 	int code = setting->from ? read_trace(setting->from, &s.trace) : record(&s);
@@ -288,7 +289,7 @@ int session_run(const struct crash_setting *setting)
 	if (!code) {
 		code = explore(&s);
 		if (!code)
-			code = tell(&s);
+			code = tell(&s, ret_told);
 		crash_result_release(&s.result);
 	}
 	crash_words_destroy(s.words);

@@ -50,6 +50,8 @@ static int check_company(const struct crash_setting *s)
 				 "missing: only a checker can say whether a state is fine");
 	if (s->replay && !s->from)
 		return cli_usage("--replay", "an id belongs to a recording: give it with --from");
+	if (s->replay && s->json)
+		return cli_usage("--json", "is for a report, and --replay makes none");
 	if (s->into && !s->replay)
 		return cli_usage("--into", "is for --replay");
 	if (s->from && s->argv)
