@@ -160,10 +160,99 @@ static int name_trace(struct crash_setting *setting)
 	return CLI_DONE;
 }
 
+/* -- what of ours is below the data directory ---------------------------------------------- */
+
+/* The path itself need not be there yet, the directory that it is in must: that one's real path
+ * and the last name, to be freed. NULL: there is none. */
+static char *place_of(const char *path)
+{
+	char *copy = strdup(path), *last, *real, *full = NULL;
+	const char *parent;
+
+	if (!copy)
+		return NULL;
+	for (size_t len = strlen(copy); len > 1 && copy[len - 1] == '/'; len--)
+		copy[len - 1] = '\0';
+	last = strrchr(copy, '/');
+	parent = last ? (last == copy ? "/" : copy) : ".";
+	if (last)
+		*last++ = '\0';
+	real = realpath(parent[0] ? parent : "/", NULL);
+	if (real &&
+	    asprintf(&full, "%s/%s", strcmp(real, "/") != 0 ? real : "", last ? last : copy) < 0)
+		full = NULL;
+	free(real);
+	free(copy);
+	return full;
+}
+
+/* A pattern that matches this text alone. */
+static char *pattern_of(const char *text)
+{
+	char *pattern = malloc(2 * strlen(text) + 1), *at = pattern;
+
+	if (!pattern)
+		return NULL;
+	for (; *text; text++) {
+		if (strchr("*?[]\\", *text))
+			*at++ = '\\';
+		*at++ = *text;
+	}
+	*at = '\0';
+	return pattern;
+}
+
+static int leave_out(struct crash_setting *setting, const char *option, const char *path,
+		     const char *dir)
+{
+	char *place = path ? place_of(path) : NULL;
+	struct cli_list *ignore = &setting->ignore;
+	size_t len = strlen(dir);
+	int code = CLI_DONE;
+
+	if (!place || strncmp(place, dir, len) != 0 || (place[len] && place[len] != '/')) {
+		free(place);
+		return CLI_DONE;
+	}
+	if (!place[len] || !strcmp(place + len, "/.")) {
+		code = cli_usage(option,
+				 "is the data directory itself, which is left as it is: name "
+				 "another place, or one in it");
+	} else if (ignore->nr == CLI_LIST_MAX) {
+		code = cli_usage("--ignore", "given too often");
+	} else {
+		setting->left_out[setting->nr_left_out] = pattern_of(place + len + 1);
+		if (!setting->left_out[setting->nr_left_out])
+			code = cli_fail_errno("memory", ENOMEM, NULL);
+		else
+			ignore->value[ignore->nr++] = setting->left_out[setting->nr_left_out++];
+	}
+	free(place);
+	return code;
+}
+
+/* What we are told to write into the data directory is no data of the program's. */
+static int leave_ours_out(struct crash_setting *setting)
+{
+	char *dir = realpath(setting->dir, NULL);
+	int code;
+
+	if (!dir)
+		return cli_fail_errno(setting->dir, errno, NULL);
+	code = leave_out(setting, "--keep", setting->keep, dir);
+	if (!code)
+		code = leave_out(setting, "--trace", setting->trace, dir);
+	if (!code)
+		code = leave_out(setting, "--html", setting->html, dir);
+	free(dir);
+	return code;
+}
+
 int setting_begin(struct crash_setting *setting)
 {
 	static int (*const steps[])(struct crash_setting * setting) = {
-		parse_budget, parse_classes, parse_faults, checker_choose, make_keep, name_trace,
+		parse_budget,	parse_classes, parse_faults, checker_choose,
+		leave_ours_out, make_keep,     name_trace,
 	};
 	int code = check_command(setting);
 
@@ -180,6 +269,8 @@ int setting_begin(struct crash_setting *setting)
 
 void setting_end(struct crash_setting *setting)
 {
+	for (uint32_t i = 0; i < setting->nr_left_out; i++)
+		free(setting->left_out[i]);
 	free(setting->command);
 	free(setting->trace_path);
 }

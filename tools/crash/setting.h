@@ -44,6 +44,8 @@ struct crash_setting {
 	uint64_t time_ns;
 	unsigned classes;
 	struct crash_fault faults[CLI_LIST_MAX];
+	char *left_out[3]; /* patterns of what is ours, in ignore too */
+	uint32_t nr_left_out;
 	char *command;	  /* the built-in checker's, for sh -c */
 	char *trace_path; /* where the recording is kept or was read from; NULL: nowhere */
 };
