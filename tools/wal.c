@@ -103,6 +103,10 @@ static void report_text(const char *path, const struct sl_wal_report *report)
 	       " of %" PRIu32 " segments of %" PRIu64 " KiB in use\n",
 	       report->log_id, report->version, report->block_bytes, report->segments_live,
 	       report->segments, report->segment_bytes / 1024);
+	if (!report->end_lsn) {
+		printf("  its records were not read\n");
+		return;
+	}
 	printf("  %" PRIu64 " records, %" PRIu64 " bytes, from LSN %" PRIu64 " to %" PRIu64
 	       ", epoch %" PRIu32 "\n",
 	       report->records, report->data_bytes, report->first_lsn, report->end_lsn,

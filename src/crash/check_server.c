@@ -8,7 +8,6 @@
  * The worker is a subreaper too: it knows after each call whether the function left
  * processes, and then is ended like one that crashed.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,12 +25,12 @@
 #include <unistd.h>
 
 #include "crash/check.h"
+#include "crash/offspring.h"
 #include "crash/function.h"
 #include "crash/materialise.h"
 
 #define SOCKET_FD	   3
 #define STATES_OF_A_WORKER 4096
-#define KILL_TRIES	   5000
 
 extern char **environ;
 
@@ -59,61 +58,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* ---- killing ------------------------------------------------------------------------ */
-
-static pid_t parent_of(const char *pid)
-{
-	char path[300], text[512];
-	const char *end;
-	int fd, ppid = 0;
-	ssize_t len;
-
-	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	len = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (len <= 0)
-		return 0;
-	text[len] = '\0';
-	end = strrchr(text, ')'); /* behind the name, which may hold anything */
-	if (!end || sscanf(end + 1, " %*c %d", &ppid) != 1)
-		return 0;
-	return ppid;
-}
-
-static void kill_children(void)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-
-	while (proc && (entry = readdir(proc))) {
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-		    parent_of(entry->d_name) == getpid())
-			kill((pid_t)atoi(entry->d_name), SIGKILL);
-	}
-	if (proc)
-		closedir(proc);
-}
-
-/* Until no child is left; the children of those that die become ours. */
-static void end_all(void)
-{
-	const struct timespec pause = { .tv_nsec = 1000000 };
-
-	for (unsigned i = 0; i < KILL_TRIES; i++) {
-		pid_t pid = waitpid(-1, NULL, WNOHANG);
-
-		if (pid < 0 && errno == ECHILD)
-			return;
-		if (pid != 0)
-			continue;
-		kill_children();
-		nanosleep(&pause, NULL);
-	}
 }
 
 /* ---- output ------------------------------------------------------------------------- */
@@ -160,7 +104,7 @@ static void clear_signals(const struct server *server)
 static void leave(const struct server *server) __attribute__((noreturn));
 static void leave(const struct server *server)
 {
-	end_all();
+	offspring_end();
 	if (server->opts->top) {
 		char parent[4096];
 		char *slash;
@@ -304,7 +248,7 @@ static void run_shell(struct server *server, struct check_verdict *verdict)
 		judge_child(pid, verdict);
 		if (!ended)
 			verdict->kind = CHECK_TIMEOUT;
-		end_all();
+		offspring_end();
 		read_output(output[0], verdict);
 	}
 	close(output[0]);
@@ -369,7 +313,7 @@ static void work(const struct server *server, int fd, int output)
 /* What is left of a worker that was reaped. */
 static void forget_worker(struct server *server)
 {
-	end_all();
+	offspring_end();
 	close(server->worker_fd);
 	close(server->output_fd);
 	server->worker = 0;

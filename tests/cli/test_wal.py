@@ -104,6 +104,11 @@ def main():
         tap.check("a foreign file is told", expect(look(b"hello" * 1000), 1, "log: foreign: it does not begin"))
         tap.check("a later version is told", expect(look(file_header(2) + good[BLOCK:]), 1, "log: future: .*later"))
         tap.check("a file that was cut is told", expect(look(good[:6000]), 1, "log: damaged: the file was cut"))
+        tap.check("its records are not counted, and not said to be none", expect(
+            look(good[:6000]), 1, "its records were not read\n$") + [look(good[:6000]).stdout] * ("LSN" in look(good[:6000]).stdout))
+        idle = bytearray(good)
+        idle[BLOCK - 1] ^= 4
+        tap.check("bytes that hold nothing are not looked at, as the manual says", expect(look(idle), 0, r"log: clean\n"))
         tap.check("a file shorter than a header is told", expect(look(good[:40]), 1, "log: (foreign|damaged): "))
         tap.check("what is no file is told", expect(sluice.run("wal", "verify", "/dev/null"), 1, "foreign: neither"))
         tap.check("a directory is told", expect(sluice.run("wal", "verify", area), 2, "is a directory; name the file"))

@@ -590,13 +590,14 @@ def check_progress(tap, crash):
     tap.check("a terminal shows how far it is", [] if b"explore: " in shown and b"failing" in shown else [repr(shown)])
 
 
-def interrupt(crash, number, program, check):
+def interrupt(crash, number, program, check, *options, words=None):
     """Sends a signal to a run once it has begun: how it ended, what it printed, what it left."""
     scratch = area("scratch")
     data, mark, begun = config(), f"SLUICE_MARK={scratch}", area("begun") + "/now"
     env = {**os.environ, "TMPDIR": scratch, "SLUICE_MARK": scratch, "BEGUN": begun}
-    run = subprocess.Popen([crash.path, "crash", "--json", "--dir", data, "--budget", "100000", "--check", check, "--",
-                            "sh", "-c", f"cd {data}; {program}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    words = words or ["--json", "--dir", data, "--budget", "100000", *options, "--check", check, "--", "sh", "-c",
+                      f"cd {data}; {program}"]
+    run = subprocess.Popen([crash.path, "crash", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, text=True, env=env, start_new_session=True)
     end = time.monotonic() + 60
     while not os.path.exists(begun) and run.poll() is None and time.monotonic() < end:
@@ -616,6 +617,20 @@ def check_signals(tap, crash):
         tap.check(f"{number.name} while it records leaves nothing behind", problems)
         problems, output = interrupt(crash, number, SAVE, 'touch "$BEGUN"; sleep 0.3')
         tap.check(f"{number.name} while it explores leaves nothing behind", problems)
+    # A checker that says nothing of the third phase until the second is over: it begins when a sync is gone, or when it
+    # recovers under the recorder.
+    recovers = 'rm -f config.tmp; echo x >recovered; if [ -n "$SLUICE_CRASH_ACK" ]; then touch "$BEGUN"; sleep 1000; fi'
+    problems, _ = interrupt(crash, signal.SIGTERM, SAVE, recovers, "--recover", "--check-timeout", "100s", "--classes", "min")
+    tap.check("SIGTERM while a recovery is recorded leaves nothing behind", problems)
+    mutated = 'grep -q =2 config || { case $(cat) in *saved*) touch "$BEGUN"; sleep 0.3; exit 1;; esac; }'
+    problems, _ = interrupt(crash, signal.SIGTERM, SAVE, mutated, "--mutate", "--classes", "min")
+    tap.check("SIGTERM while syncs are taken away leaves nothing behind", problems)
+    data, kept = config(), area("kept")
+    crash.run("--dir", data, "--trace", kept + "/t", "--check", "true", "--", "sh", "-c", f"cd {data}; {SAVE}")
+    problems, _ = interrupt(crash, signal.SIGTERM, "", "", words=[
+        "--dir", data, "--from", kept + "/t", "--replay", "posix-0-prefix-0", "--into", kept + "/state", "--check",
+        'touch "$BEGUN"; sleep 1000'])
+    tap.check("SIGTERM while a state is checked again leaves nothing behind", problems)
     try:
         told = json.loads(output)
         tap.check("what is known by then is told", [] if told["stopped"] and told["distinct"] else [output])

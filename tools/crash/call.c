@@ -11,7 +11,7 @@
 #include "crash/function.h"
 #include "tools/cli.h"
 
-static int call(const char *check_so, const char *dir, const char *acks)
+int call_here(const char *check_so, const char *dir, const char *acks)
 {
 	check_function *function;
 	char why[512];
@@ -27,7 +27,7 @@ bool call_is_asked(int argc, char *const *argv, int *ret_exit)
 
 	if (argc != 3 || strcmp(argv[1], "call") != 0 || !dir || !acks)
 		return false;
-	*ret_exit = call(argv[2], dir, acks);
+	*ret_exit = call_here(argv[2], dir, acks);
 	return true;
 }
 
@@ -37,22 +37,4 @@ const char *const *call_argv(const char *check_so)
 
 	argv[3] = check_so;
 	return argv;
-}
-
-int call_apart(const char *check_so, const char *dir, const char *acks)
-{
-	int status;
-	pid_t pid;
-
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		exit(call(check_so, dir, acks));
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	return status;
 }

@@ -12,7 +12,7 @@ bool call_is_asked(int argc, char *const *argv, int *ret_exit);
 /* The argv for that, ended by NULL; valid as long as check_so is. */
 const char *const *call_argv(const char *check_so);
 
-/* Calls it in a process of its own: its wait status, or -errno. */
-int call_apart(const char *check_so, const char *dir, const char *acks);
+/* Calls it in this process, which it may end: an exit code. */
+int call_here(const char *check_so, const char *dir, const char *acks);
 
 #endif

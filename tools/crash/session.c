@@ -179,7 +179,7 @@ static int record(struct session *s)
 	return say_record_error(setting, &s->record, err);
 }
 
-static int read_trace(const char *path, struct crash_trace **ret_trace)
+int session_read(const char *path, struct crash_trace **ret_trace)
 {
 	int err = crash_trace_open(path, ret_trace);
 
@@ -282,7 +282,7 @@ static int tell(struct session *s, bool *ret_told)
 int session_run(const struct crash_setting *setting, bool *ret_told)
 {
 	struct session s = { .setting = setting };
-	int code = setting->from ? read_trace(setting->from, &s.trace) : record(&s);
+	int code = setting->from ? session_read(setting->from, &s.trace) : record(&s);
 
 	if (!code && crash_words_create(s.trace, &s.words))
 		code = cli_fail_errno("memory", ENOMEM, NULL);
@@ -294,67 +294,5 @@ int session_run(const struct crash_setting *setting, bool *ret_told)
 	}
 	crash_words_destroy(s.words);
 	crash_trace_close(s.trace);
-	return code;
-}
-
-/* -- one state again ----------------------------------------------------------------------- */
-
-static int run_command(const char *check, const char *dir, const char *acks)
-{
-	int status;
-
-	if (!freopen(acks, "r", stdin) || setenv("SLUICE_ACKS", acks, 1) < 0 ||
-	    setenv("SLUICE_STATE", dir, 1) < 0 || chdir(dir) < 0)
-		return -errno;
-	fflush(stdout);
-	status = system(check);
-	return status < 0 ? -errno : status;
-}
-
-/* Checks a state as exploring does, once, but with this terminal. */
-static int check_again(const struct crash_setting *setting, const char *dir, const char *acks)
-{
-	const char *check = setting->command ? setting->command : setting->check;
-	int status = check ? run_command(check, dir, acks) :
-			     call_apart(setting->check_so, dir, acks);
-
-	if (status < 0)
-		return cli_fail_errno(dir, status, NULL);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == CLI_USAGE && setting->check_so)
-		return CLI_USAGE; /* it could not be loaded */
-	printf("the checker says: %s\n", status ? "it fails" : "it is fine");
-	return status ? CLI_BAD : CLI_DONE;
-}
-
-int session_replay(const struct crash_setting *setting)
-{
-	const char *into = setting->into ? setting->into : setting->replay;
-	char *dir = NULL, *acks = NULL;
-	struct crash_trace *trace;
-	int err, code = read_trace(setting->from, &trace);
-
-	if (code)
-		return code;
-	if (asprintf(&acks, "%s.acks", into) < 0)
-		acks = NULL;
-	err = acks ? crash_replay(trace, setting->dir, setting->replay, setting->keep, into, acks) :
-		     -ENOMEM;
-	crash_trace_close(trace);
-	if (err == -EINVAL || err == -ERANGE)
-		code = cli_fail(CLI_USAGE, setting->replay, "is no state of this recording",
-				"copy the id from the report of the same recording");
-	else if (err)
-		code = cli_fail_errno(into, err, NULL);
-	else
-		printf("%s has the state, %s what was acknowledged before it\n", into, acks);
-	dir = code ? NULL : realpath(into, NULL);
-	if (dir && (setting->check || setting->command || setting->check_so)) {
-		char *full = realpath(acks, NULL);
-
-		code = full ? check_again(setting, dir, full) : cli_fail_errno(acks, errno, NULL);
-		free(full);
-	}
-	free(dir);
-	free(acks);
 	return code;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "crash/trace.h"
 #include "tools/crash/setting.h"
 
 /* From here on SIGINT, SIGTERM and SIGHUP are noted, so that everything can be put away first. */
@@ -13,6 +14,8 @@ const volatile int *session_stop(void);
 /* Ends the process by the signal that came, if one did; else hands the exit code back. */
 int session_leave(int code);
 
+/* Opens a recording that was kept: an exit code. */
+int session_read(const char *path, struct crash_trace **ret_trace);
 /* Records or reads, explores, reports: an exit code. *ret_told: a report was begun. */
 int session_run(const struct crash_setting *setting, bool *ret_told);
 /* Makes one state again, and checks it if there is a checker: an exit code. */
