@@ -419,6 +419,12 @@ def check_faults(tap, crash):
     tap.check("one that strikes is tested, and counted", is_fine(code, report) + [str(report["faults"])] * (
         report["faults"] != [{"fault": "sync:2:EIO", "calls": 2, "struck": 1}] or not report["tested"]))
     check_told_faults(tap, crash)
+    for recorder, spec, words in (("seccomp", "read:1:EIO", "need the fuse recorder"),
+                                  ("seccomp", "write:1:rot", "need the fuse recorder"),
+                                  ("ring", "sync:1:EIO", "ring: injects no faults")):
+        answer = crash.run("--dir", data, "--recorder", recorder, "--fault", spec, "--check", "true", "--", "true")
+        tap.check(f"a recorder that cannot inject a fault says so first: {recorder}, {spec}", says(answer, 3, words) + [
+            answer.stderr] * (words not in answer.stderr.split("\n", maxsplit=1)[0] or f"--recorder {recorder}" not in answer.stderr))
 
 
 # Reads config, replaces what is in it, syncs, asks for it again, and promises whatever became of all that.

@@ -65,9 +65,27 @@ int session_leave(int code)
 
 /* -- the recording ------------------------------------------------------------------------- */
 
-static int say_recorder(const struct crash_record_report *report)
+/* One recorder was asked for: why it cannot. */
+static int say_this_recorder(const struct crash_setting *setting, const char *why)
 {
-	cli_fail(CLI_MACHINE, "recording", "nothing that could record may work here",
+	char what[64], cause[1024];
+
+	snprintf(what, sizeof(what), "--recorder %s", setting->recorder);
+	snprintf(cause, sizeof(cause), "%.*s", (int)strcspn(why, "\n"), why);
+	return cli_fail(CLI_MACHINE, what, *cause ? cause : "cannot work here",
+			"leave the option away for the best that can, and see LIMITS in "
+			"sluice-crash(1)");
+}
+
+static int say_recorder(const struct crash_setting *setting,
+			const struct crash_record_report *report)
+{
+	if (setting->recorder)
+		return say_this_recorder(setting, report->why);
+	cli_fail(CLI_MACHINE, "recording",
+		 setting->faults_text.nr ?
+			 "nothing that could record, and inject the faults, may work here" :
+			 "nothing that could record may work here",
 		 "see LIMITS in sluice-crash(1)");
 	for (const char *at = report->why; *at; at += strcspn(at, "\n"), at += *at == '\n')
 		fprintf(stderr, "  %.*s\n", (int)strcspn(at, "\n"), at);
@@ -99,7 +117,7 @@ static int say_record_error(const struct crash_setting *setting,
 			return say_unreadable(setting, report->unreadable);
 		return cli_fail_errno(setting->argv[0], err, NULL);
 	case EPERM:
-		return say_recorder(report);
+		return say_recorder(setting, report);
 	case ENOENT:
 		return cli_fail(CLI_USAGE, setting->argv[0], strerror(ENOENT),
 				"is the command in $PATH?");
