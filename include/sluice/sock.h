@@ -500,6 +500,7 @@ enum sl_sock_piece_flag {
  *	the connection; -EIO or what else reading the file failed with; -ETIMEDOUT;
  *	-ECANCELED; or the error of the connection (-EPIPE, -ECONNRESET ...)
  * @done_len: bytes handed to the kernel
+ * @direct_len: of these: read through @direct_fd
  * @zero_copy: 0: not asked for; 1: sent without a copy; 2: the kernel copied
  */
 struct sl_sock_piece {
@@ -514,6 +515,7 @@ struct sl_sock_piece {
 
 	int64_t res;
 	uint64_t done_len;
+	uint64_t direct_len;
 	uint8_t zero_copy;
 
 	/* private: */

@@ -386,6 +386,7 @@ int sl_sock_send(struct sl_sock_sender *sender, struct sl_sock_piece *piece)
 		return -EINVAL;
 	piece->res = 0;
 	piece->done_len = 0;
+	piece->direct_len = 0;
 	piece->zero_copy = 0;
 	piece->state = PIECE_QUEUED;
 	piece->sender = sender;

@@ -277,8 +277,10 @@ static void copy_sent(struct sl_sock_sender *sender, int64_t res)
 		return;
 	}
 	pump_count(sender->pump, cold_bytes, bytes);
-	if (is_direct(piece))
+	if (is_direct(piece)) {
+		piece->direct_len += bytes;
 		pump_count(sender->pump, direct_bytes, bytes);
+	}
 	sender->buf_at += (uint32_t)bytes;
 	sender->buf_len -= (uint32_t)bytes;
 	if (bytes)

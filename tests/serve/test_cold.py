@@ -68,6 +68,31 @@ def past_the_cache(tap, sluice, root, path, data):
                                                                          [f"{cached(path)} pages, {service.metrics()}"]))
 
 
+def spent_by_nobody_else(tap, sluice, root, path, data):
+    """Only what was sent past the cache counts against it: not what was hot, not what was asked for and not taken."""
+    with Service(sluice, root, "--metrics", "127.0.0.1:0", "--workers", "1") as service:
+        with open(path, "rb") as file:
+            file.read()
+        problems = whole(service.ask(get("/large.bin")), data)
+        forget(path)
+        for _ in range(3):
+            with service.connect(receive=4096) as raw:
+                raw.send(get("/large.bin"))
+                raw.more()
+        service.until(lambda: service.metrics()["connections"] <= 1)
+        before = direct_bytes(service)
+        problems += whole(service.ask(get("/large.bin")), data)
+        tap.check("downloads of a hot file and broken ones do not count", problems + ([] if direct_bytes(service) - before == SIZE and not cached(path)
+                  else [f"{before} before, {cached(path)} pages, {service.metrics()}"]))
+    with Service(sluice, root, "--metrics", "127.0.0.1:0", "--workers", "1") as service:
+        forget(path)
+        raws = [service.connect() for _ in range(2)]
+        for raw in raws:
+            raw.send(get("/large.bin"))
+        problems = [problem for raw in raws for problem in whole(raw.answer(), data)]
+        tap.check("two at once leave nothing there either", problems + ([f"{cached(path)} pages"] if cached(path) else []))
+
+
 def by_looking(tap, sluice, root, path, data):
     with Service(sluice, root, "--metrics", "127.0.0.1:0", "--workers", "1") as service:
         forget(path)
@@ -103,6 +128,7 @@ def main():
             tap.skip("large cold files", "the file system of the test directory reads nothing directly")
         else:
             past_the_cache(tap, sys.argv[1], root, path, data)
+            spent_by_nobody_else(tap, sys.argv[1], root, path, data)
             by_looking(tap, sys.argv[1], root, path, data)
     finally:
         remove(base)

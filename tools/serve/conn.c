@@ -50,6 +50,8 @@ static void on_sent(struct sl_sock_sender *sender, struct sl_sock_piece *sent)
 	 * must be seen. All pieces behind it end with the same. */
 	if (!conn->closing && (sent->res == -ENODATA || sent->res == -EIO))
 		server_count(&conn->worker->counters.files_changed, 1);
+	if (piece->content)
+		serve_content_sent_direct(piece->content, sent->direct_len);
 	if (sent->res < 0)
 		serve_conn_cut(conn);
 	conn->pieces--;
@@ -99,7 +101,7 @@ void serve_conn_send_file(struct serve_conn *conn, struct serve_content *content
 	piece->content = content;
 	piece->piece.flags = SL_SOCK_PIECE_FILE;
 	piece->piece.file_fd = content->fd;
-	piece->piece.direct_fd = serve_content_direct(content, len);
+	piece->piece.direct_fd = serve_content_direct(content);
 	piece->piece.data = NULL;
 	piece->piece.off = off;
 	piece->piece.len = len;

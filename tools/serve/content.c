@@ -64,19 +64,20 @@ void serve_content_set_direct(struct serve_content *content, int fd)
 	posix_fadvise(content->fd, 0, 0, POSIX_FADV_RANDOM);
 }
 
-int serve_content_direct(struct serve_content *content, uint64_t len)
+int serve_content_direct(struct serve_content *content)
+{
+	return content->direct_left ? content->direct_fd : 0;
+}
+
+void serve_content_sent_direct(struct serve_content *content, uint64_t bytes)
 {
 	uint64_t *left = &content->direct_left;
 
-	if (!content->direct_fd)
-		return 0;
-	if (!*left) {
+	if (!bytes || *left == UINT64_MAX)
+		return;
+	*left -= bytes < *left ? bytes : *left;
+	if (!*left)
 		posix_fadvise(content->fd, 0, 0, POSIX_FADV_NORMAL);
-		return 0;
-	}
-	if (*left != UINT64_MAX)
-		*left -= len < *left ? len : *left;
-	return content->direct_fd;
 }
 
 void serve_content_tag(struct serve_content *content, bool writable)

@@ -43,7 +43,7 @@ struct serve_content {
 	uint16_t status;
 	int fd;		      /* -1: none; of a file that is not in wire */
 	int direct_fd;	      /* 0: none; of the same file, past the page cache */
-	uint64_t direct_left; /* bytes that are to be sent by it at most, by and by */
+	uint64_t direct_left; /* bytes that are still to be sent by it, by and by */
 	struct serve_identity identity;
 	int64_t modified; /* seconds since 1970 */
 	char type[SERVE_TYPE_BYTES];
@@ -89,8 +89,11 @@ static inline struct http_validators serve_validators(const struct serve_content
  * once: one that is asked for again is worth being kept, unless memory could not hold it. */
 void serve_content_set_direct(struct serve_content *content, int fd);
 
-/* What len bytes that are asked for now are read by where they are not cached; 0: the other. */
-int serve_content_direct(struct serve_content *content, uint64_t len);
+/* What is asked for now is read by it where it is not cached; 0: by the other. */
+int serve_content_direct(struct serve_content *content);
+
+/* So many bytes were sent by it. */
+void serve_content_sent_direct(struct serve_content *content, uint64_t bytes);
 
 /* Makes the tag from the identity and the coding. Where files may be replaced the inode is part of
  * it: two uploads can fall into one tick of the file system's clock. Elsewhere servers with copies
