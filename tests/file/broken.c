@@ -85,7 +85,7 @@ void an_op_that_a_broken_ring_has_is_given_back(void **state)
 	struct rig *rig = &rigs[2];
 	struct sl_ring *ring = rig_up(rig);
 	struct sl_op ops[2] = { 0 };
-	char *bytes = fs_buffer(4096, 0, &rig->base);
+	unsigned char *bytes = fs_buffer(4096, 0, &rig->base);
 
 	(void)state;
 	rig->fault.hold = true;

@@ -1,8 +1,9 @@
 /* test_fork.c - the promises F1 to F4 of sluice(7): what a forked child may do with rings. */
 #include "promise.h"
 
-static void never_called(struct sl_op *op)
+static void never_called(struct sl_ring *ring, struct sl_op *op)
 {
+	(void)ring;
 	(void)op;
 	_exit(98);
 }
