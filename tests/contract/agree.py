@@ -18,7 +18,8 @@ from tap import Tap  # noqa: E402 (the path is needed first)
 # Fewer than the contract itself runs on each backend; names rule the time where a disk is behind them.
 TOTAL = "10000"
 PROGRAMS = {"files and streams": "_random_operations_agree_with_the_model",
-            "names": "random_operations_on_names_agree_with_the_model"}
+            "names": "random_operations_on_names_agree_with_the_model",
+            "direct transfers, moves and accepts": "random_direct_transfers_moves_and_accepts_agree"}
 
 
 def results(contract, backend, program, seed):

@@ -20,14 +20,14 @@
 #define OUTPUT_MAX	   65536
 
 static const struct contract_group *const groups[] = {
-	&core_tests,   &opts_tests,	&turn_tests,	    &refuse_tests,    &timer_tests,
-	&poll_tests,   &work_tests,	&deadline_tests,    &cancel_tests,    &chain_tests,
-	&park_tests,   &class_tests,	&stats_tests,	    &block_tests,     &disk_tests,
-	&direct_tests, &file_tests,	&name_tests,	    &close_tests,     &lock_tests,
-	&net_tests,    &sendfile_tests, &accept_tests,	    &zerocopy_tests,  &pooled_tests,
-	&buf_tests,    &keep_tests,	&process_tests,	    &signal_tests,    &thread_tests,
-	&post_tests,   &shutdown_tests, &fork_tests,	    &noalloc_tests,   &embed_tests,
-	&seam_tests,   &random_tests,	&random_name_tests, &selection_tests,
+	&core_tests,   &opts_tests,	&turn_tests,	    &refuse_tests,	  &timer_tests,
+	&poll_tests,   &work_tests,	&deadline_tests,    &cancel_tests,	  &chain_tests,
+	&park_tests,   &class_tests,	&stats_tests,	    &block_tests,	  &disk_tests,
+	&direct_tests, &file_tests,	&name_tests,	    &close_tests,	  &lock_tests,
+	&net_tests,    &sendfile_tests, &accept_tests,	    &zerocopy_tests,	  &pooled_tests,
+	&buf_tests,    &keep_tests,	&process_tests,	    &signal_tests,	  &thread_tests,
+	&post_tests,   &shutdown_tests, &fork_tests,	    &noalloc_tests,	  &embed_tests,
+	&seam_tests,   &random_tests,	&random_name_tests, &random_kernel_tests, &selection_tests,
 };
 
 /* An emulated machine on a busy one takes its time: the rig sets more. */

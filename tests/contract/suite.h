@@ -157,6 +157,6 @@ extern const struct contract_group core_tests, opts_tests, turn_tests, refuse_te
 	lock_tests, net_tests, sendfile_tests, accept_tests, zerocopy_tests, pooled_tests,
 	buf_tests, keep_tests, process_tests, signal_tests, thread_tests, post_tests,
 	shutdown_tests, fork_tests, noalloc_tests, embed_tests, seam_tests, random_tests,
-	random_name_tests, selection_tests;
+	random_name_tests, random_kernel_tests, selection_tests;
 
 #endif
