@@ -43,7 +43,8 @@ struct datafile {
  *
  * The file never has a name (O_TMPFILE); where the file system lacks that, it loses its
  * name before the first byte is written, with signals held back in between. So nothing
- * is left behind however the process ends.
+ * is left behind however the process ends; there, only SIGKILL between two system calls leaves
+ * an empty file.
  *
  * Return: 0, or -errno of the step that failed; then nothing is owned.
  */
