@@ -54,9 +54,7 @@ give_up() {
 	exit 1
 }
 
-for packages in $setup; do
-	scripts/setup.sh "$packages" || echo "check: going on with what is here; what needs more is skipped"
-done
+scripts/setup.sh $setup || echo "check: going on with what is here; what needs more is skipped"
 for tool in cc meson ninja; do
 	[ "$tool" != cc ] || tool=${CC:-cc}
 	command -v "${tool%% *}" >/dev/null || give_up "$tool is not installed, so nothing can be built or tested"

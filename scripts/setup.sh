@@ -1,11 +1,14 @@
 #!/bin/sh
-# setup.sh TIER: install the Debian packages a tier needs (build, check, tidy) and that are missing.
+# setup.sh TIER...: install the Debian packages that tiers need (build, check, tidy, vm) and that are missing.
 # Says what and why. Exit: 0 nothing is missing now, 3 something is and cannot be installed here.
 set -eu
 lists=$(dirname "$0")/packages
-tier=${1:?usage: setup.sh build|check|tidy}
-[ -f "$lists/$tier.txt" ] || { echo "setup.sh: $tier: no such tier" >&2; exit 2; }
-[ "$tier" = build ] && files=$lists/build.txt || files="$lists/build.txt $lists/$tier.txt"
+: "${1:?usage: setup.sh build|check|tidy|vm...}"
+files=$lists/build.txt
+for tier; do
+	[ -f "$lists/$tier.txt" ] || { echo "setup.sh: $tier: no such tier" >&2; exit 2; }
+	[ "$tier" = build ] || files="$files $lists/$tier.txt"
+done
 
 if ! command -v dpkg-query >/dev/null; then
 	echo "setup: this is no Debian; what is needed is listed in $files" >&2
@@ -18,11 +21,12 @@ installed() {
 
 missing=
 for name in $(sed 's/#.*//' $files); do
+	case "$missing " in *" $name "*) continue ;; esac
 	installed "$name" || missing="$missing $name"
 done
 [ -n "$missing" ] || exit 0
 
-echo "setup: missing for '$tier':"
+echo "setup: missing for '$*':"
 for name in $missing; do
 	sed -n "s/^\($name\) *# */  \1: /p" $files
 done
