@@ -223,17 +223,26 @@ static bool wanted(void *ctx, const struct contender *c)
 	return plan_wants(ctx, c);
 }
 
-/* The time left, shared by the number of contenders that still have to run. */
+/* Ten thousand descriptors take their time before the first round, and poll(2) in each. */
+#define CROWD_LARGE  10000
+#define CROWD_WEIGHT 3
+
+static size_t weight_of(const struct field *f)
+{
+	return field_players(f) * (f->work.watched >= CROWD_LARGE ? CROWD_WEIGHT : 1);
+}
+
+/* The time left, shared by what the contenders that still have to run will need. */
 static uint64_t share_of_time(const struct bench *b, size_t idx)
 {
 	uint64_t used = clock_now_ns() - b->begin_ns;
 	size_t left = 0;
 
 	for (size_t i = idx; i < b->plan.nr; i++)
-		left += field_players(&b->report.fields[i]);
+		left += weight_of(&b->report.fields[i]);
 	if (used >= b->budget_ns || !left)
 		return 0;
-	return (b->budget_ns - used) / left * field_players(&b->report.fields[idx]);
+	return (b->budget_ns - used) / left * weight_of(&b->report.fields[idx]);
 }
 
 static void all_lack(struct field *f, const char *format, const char *cause)
