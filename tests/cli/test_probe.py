@@ -40,7 +40,7 @@ def shape(report, challenge):
     """Does a report follow docs/json/probe.md?"""
     top = {"path": str, "machine": dict, "checks": list}
     if challenge:
-        top.update(challenge=list, challenge_not_tried=list)
+        top.update(challenge=list, challenge_not_tried=list, challenge_not_seen=list)
     problems = members("report", report, top)
     if problems:
         return problems
@@ -74,7 +74,7 @@ def documented():
     with open(path, encoding="utf-8") as file:
         text = file.read()
     return [f"not in docs/json/probe.md: {name}" for name in
-            {*CHECK_KEYS, *MACHINE_KEYS, *ANSWER_KEYS, *TOPICS, *STATUSES, "challenge_not_tried"} if f"`{name}`" not in text]
+            {*CHECK_KEYS, *MACHINE_KEYS, *ANSWER_KEYS, *TOPICS, *STATUSES, "challenge_not_tried", "challenge_not_seen"} if f"`{name}`" not in text]
 
 
 def find(report, name):
@@ -101,7 +101,7 @@ def parsed(answer):
     try:
         return json.loads(answer.stdout)
     except ValueError:
-        return {"checks": [], "challenge": [], "challenge_not_tried": [], "machine": {}}
+        return {"checks": [], "challenge": [], "challenge_not_tried": [], "challenge_not_seen": [], "machine": {}}
 
 
 def deny_io_uring(error):
@@ -356,9 +356,21 @@ def test_challenge(tap, sluice, folder):
             tap.skip(f"--challenge: {sentence}", reasons[0])
         else:
             tap.check(f"--challenge: {sentence}", [] if want in made else [f"{want} is not among {sorted(made)}"])
+    races = {entry["file_system"] for entry in report["challenge"] if "another thread truncates" in entry["how"]}
+    unseen = {words.split(":")[0].removeprefix("the race on ") for words in report["challenge_not_seen"]}
+    tails = {system for system, value in made if value == 904}
+    tap.check("--challenge: the race is tried wherever a direct read works, and said to be tried",
+              [f"{sorted(races)} seen, {sorted(unseen)} not seen, of {sorted(tails)}; not tried: {missing}"] *
+              (races | unseen != tails or "the race" in missing))
+    if tails:
+        tap.check("--challenge: the race shows on one file system at least", [] if races else report["challenge_not_seen"])
+    else:
+        tap.skip("--challenge: the race shows on one file system at least", missing)
     others = sorted({value for _, value in made if value not in (0, 4096)})
     tap.check("--challenge: there are values other than 0 and 4096", [] if others else [str(made)])
     text = sluice.run("probe", folder, "--challenge").stdout
+    tap.check("--challenge: the text says what was tried in vain", [] if not re.search(r"not tried: the race on \S+ did", text) and
+              all(line.startswith("the race on ") for line in re.findall(r"not seen this time: (.*)", text)) else [text])
     tap.check("--challenge: the text says what the literal case gives", [] if "Taken literally" in text else ["it does not"])
 
 

@@ -50,3 +50,16 @@ void challenge_missing(struct challenge *challenge, const char *fmt, ...)
 		  args);
 	va_end(args);
 }
+
+void challenge_unseen(struct challenge *challenge, const char *fmt, ...)
+{
+	size_t max = sizeof(challenge->unseen) / sizeof(challenge->unseen[0]);
+	va_list args;
+
+	if (challenge->unseen_nr == max)
+		return;
+	va_start(args, fmt);
+	vsnprintf(challenge->unseen[challenge->unseen_nr++], sizeof(challenge->unseen[0]), fmt,
+		  args);
+	va_end(args);
+}

@@ -93,6 +93,7 @@ static void on_memory(struct challenge *challenge)
 
 	if (direct >= 0) {
 		read_tail(challenge, "tmpfs", fd, direct);
+		challenge_race(challenge, "tmpfs", fd, direct, BLOCK_BYTES + 100);
 		close(direct);
 	} else {
 		challenge_missing(challenge, "tmpfs: O_DIRECT is refused: %s", check_errno(direct));
@@ -172,42 +173,57 @@ static void read_inline(struct challenge *challenge, const char *fs, int mount, 
 		close(fd);
 }
 
-static void on_ext4_image(struct challenge *challenge, int mount)
-{
-	read_inline(challenge, "ext4 inline_data", mount, 100);
-}
-
-static void on_btrfs_image(struct challenge *challenge, int mount)
-{
-	read_inline(challenge, "btrfs", mount, 100);
-	read_inline(challenge, "btrfs", mount, 2000);
-}
-
-static void on_xfs_image(struct challenge *challenge, int mount)
+/* A file of its own on an image. */
+static void on_mount(struct challenge *challenge, const char *fs, int mount)
 {
 	int fd = openat(mount, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	int direct = fd < 0 ? -errno : place_reopen(fd, O_RDWR | O_DIRECT);
 
 	if (direct >= 0) {
-		on_file_system(challenge, "xfs", fd, direct);
+		on_file_system(challenge, fs, fd, direct);
 		close(direct);
+	} else {
+		challenge_missing(challenge, "%s image: no direct file: %s", fs,
+				  check_errno(direct));
 	}
 	if (fd >= 0)
 		close(fd);
+}
+
+/* Its image is there for what lies inline; all else is tried there unless the place has shown it. */
+static void on_ext4_image(struct challenge *challenge, const struct place *place, int mount)
+{
+	read_inline(challenge, "ext4 inline_data", mount, 100);
+	if (strcmp(place->fs, "ext4") != 0)
+		on_mount(challenge, "ext4", mount);
+}
+
+static void on_btrfs_image(struct challenge *challenge, const struct place *place, int mount)
+{
+	read_inline(challenge, "btrfs", mount, 100);
+	read_inline(challenge, "btrfs", mount, 2000);
+	if (strcmp(place->fs, "btrfs") != 0)
+		on_mount(challenge, "btrfs", mount);
+}
+
+static void on_xfs_image(struct challenge *challenge, const struct place *place, int mount)
+{
+	if (strcmp(place->fs, "xfs") != 0)
+		on_mount(challenge, "xfs", mount);
 }
 
 static const struct {
 	const char *fs;
 	const char *mkfs[8];
 	size_t bytes;
-	void (*run)(struct challenge *challenge, int mount);
+	void (*run)(struct challenge *challenge, const struct place *place, int mount);
 } images[] = {
 	{ "ext4", { "mkfs.ext4", "-q", "-F", "-O", "inline_data" }, 16 << 20, on_ext4_image },
 	{ "btrfs", { "mkfs.btrfs", "-q", "-f", "-m", "single" }, 128 << 20, on_btrfs_image },
 	{ "xfs", { "mkfs.xfs", "-q", "-f", "-K" }, 304 << 20, on_xfs_image },
 };
 
-static void on_image(struct challenge *challenge, size_t idx)
+static void on_image(struct challenge *challenge, const struct place *place, size_t idx)
 {
 	char said[96] = "";
 	const char *fs = images[idx].fs, *step = "no loop device";
@@ -223,7 +239,7 @@ static void on_image(struct challenge *challenge, size_t idx)
 		err = image_mount(&image, fs);
 	}
 	if (!err)
-		images[idx].run(challenge, image.mount);
+		images[idx].run(challenge, place, image.mount);
 	else
 		challenge_missing(challenge, "%s image: %s: %s%s%s", fs, step, check_errno(err),
 				  said[0] ? ": " : "", said);
@@ -298,7 +314,7 @@ void challenge_run(struct challenge *challenge, const struct place *place)
 	on_memory(challenge);
 	on_device_end(challenge);
 	for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++)
-		on_image(challenge, i);
+		on_image(challenge, place, i);
 	on_fuse(challenge);
 	list_known(challenge);
 }

@@ -29,13 +29,16 @@ struct answer {
 };
 
 /**
- * struct challenge - the answers, and what could not be tried with the reason.
+ * struct challenge - the answers; what could not be tried, with the reason; and what was tried in
+ * vain: it is a matter of chance.
  */
 struct challenge {
 	size_t nr;
 	struct answer v[CHALLENGE_MAX];
 	size_t missing_nr;
 	char missing[8][160];
+	size_t unseen_nr;
+	char unseen[12][160];
 };
 
 /* Note what a read returned here. */
@@ -48,6 +51,10 @@ void challenge_known(struct challenge *challenge, const char *file_system, const
 
 /* Note what could not be tried, and why. */
 void challenge_missing(struct challenge *challenge, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Note what was tried and did not happen this time. */
+void challenge_unseen(struct challenge *challenge, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*

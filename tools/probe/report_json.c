@@ -75,6 +75,10 @@ static void write_challenge(struct json_writer *json, const struct challenge *ch
 	for (size_t i = 0; i < challenge->missing_nr; i++)
 		json_string(json, NULL, challenge->missing[i]);
 	json_close_array(json);
+	json_open_array(json, "challenge_not_seen");
+	for (size_t i = 0; i < challenge->unseen_nr; i++)
+		json_string(json, NULL, challenge->unseen[i]);
+	json_close_array(json);
 }
 
 int report_json(const struct probe *probe, const struct challenge *challenge)

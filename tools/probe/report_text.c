@@ -302,6 +302,8 @@ static void print_challenge(const struct challenge *challenge)
 	}
 	for (size_t i = 0; i < challenge->missing_nr; i++)
 		printf("  not tried: %s\n", challenge->missing[i]);
+	for (size_t i = 0; i < challenge->unseen_nr; i++)
+		printf("  tried, not seen this time: %s\n", challenge->unseen[i]);
 }
 
 void report_text(const struct probe *probe, const struct challenge *challenge, bool all)
