@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """test_bench.py: sluice bench: its JSON, HTML and text, what proves a contender void, its exit codes, and what stays behind."""
 import errno
+import fcntl
 import json
 import os
+import pty
 import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import traceback
 import xml.dom.minidom
@@ -467,6 +471,41 @@ def forbidden_ring(tap, sluice, directory):
           f"{deep} {done.stderr} {[(c['name'], c['status'], c['reason']) for c in found.values()]}")
 
 
+def on_terminal(sluice, *arguments):
+    """Runs a command whose stderr is a terminal of 100 columns: its end, and what stood there."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 100, 0, 0))
+    with subprocess.Popen([sluice.path, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
+                          text=True, env={**os.environ, "TERM": "xterm"}) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 65536):
+                shown += piece
+        except OSError as error:  # how a terminal says that nobody writes to it any more
+            if error.errno != errno.EIO:
+                raise
+        os.close(ours)
+        done = process.communicate(timeout=300)[0]
+    return subprocess.CompletedProcess(arguments, process.returncode, done, ""), shown.decode()
+
+
+def progress(tap, sluice, directory):
+    words = ("bench", *SMALL, "--only", "read-cached,idle-10,pread,poll", directory)
+    for options in ((), ("--json",)):
+        done, shown = on_terminal(sluice, *words, *options)
+        steps = [step.strip() for step in re.split(r"[\r\n]|\033\[K", shown) if step.strip()]
+        rounds = [re.fullmatch(r"\[ *\d+ s\] (\d)/2 (read-cached|idle-10): round (\d+): (pread|poll)", step) for step in steps]
+        places = [match.groups() for match in rounds if match]
+        holds(tap, f"progress on a terminal names time, workload, round and contender {' '.join(options)}",
+              any(step.startswith("writing test data: 0 of 8 MiB") for step in steps) and
+              {("1", "read-cached", "pread"), ("2", "idle-10", "poll")} == {(*place[:2], place[3]) for place in places} and
+              places == sorted(places, key=lambda place: (place[0], int(place[2]))), "\n".join(steps[:40]))
+        holds(tap, f"progress is taken off the terminal at the end {' '.join(options)}", shown.endswith("\r\033[K"), repr(shown[-80:]))
+        if options:
+            holds(tap, "progress leaves the JSON alone", parsed(done) is not None, done.stdout[:200])
+
+
 def small_disks(tap, sluice, _directory):
     """A tmpfs of 4 MiB is too small; a read-only one is said to be read-only. In a mount namespace of our own."""
     script = """
@@ -534,7 +573,7 @@ def main():
     tap, sluice = Tap(), Sluice(os.path.abspath(sys.argv[1]))
     where = os.environ.get("SLUICE_TEST_DIR") or os.environ.get("TMPDIR") or "/var/tmp"
     with tempfile.TemporaryDirectory(dir=where) as directory:
-        for subject in (listing, short_run, text_report, html_report, save_and_compare, lies_are_void, refusals, file_size_limits, closed_output,
+        for subject in (listing, progress, short_run, text_report, html_report, save_and_compare, lies_are_void, refusals, file_size_limits, closed_output,
                         user_file, interruptions, not_ours, forbidden_ring, small_disks, bind_mounts, every_contender):
             try:
                 subject(tap, sluice, directory)
