@@ -84,7 +84,7 @@ static void an_excluded_thread_is_counted_by_itself(void **state)
 	assert_true(m.cpu_ns < m.excluded_ns);
 }
 
-/* The CPU time of the threads that io_uring has made in this process, as the scheduler counts it. */
+/* The CPU time of the threads that io_uring has made in this process, as the scheduler has it. */
 static uint64_t ring_threads_ns(void)
 {
 	DIR *dir = opendir("/proc/self/task");

@@ -190,7 +190,7 @@ static void on_mount(struct challenge *challenge, const char *fs, int mount)
 		close(fd);
 }
 
-/* Its image is there for what lies inline; all else is tried there unless the place has shown it. */
+/* The image is there for what lies inline; the rest is tried unless the place has shown it. */
 static void on_ext4_image(struct challenge *challenge, const struct place *place, int mount)
 {
 	read_inline(challenge, "ext4 inline_data", mount, 100);
