@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """test_unmodified.py: real programs from Debian's packages: what they lose when they are set so, and nothing else."""
 import os
+import re
 import shutil
 import subprocess
 import sys
 
-from crash import Crash, Tap, area
+from crash import Crash, Tap, area, json
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 GIT = {**os.environ, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
        "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
@@ -197,13 +200,55 @@ def check_stores(tap, crash):
         tap.check(sentence, loses(*answer, word) if word else clean(*answer))
 
 
+# -- the manual's recipes -------------------------------------------------------------------
+
+def recipes():
+    """The examples of the manual that use a built-in checker: its name, and the lines as one would type them."""
+    with open(os.path.join(TOP, "man", "sluice-crash.1.scd"), encoding="utf-8") as file:
+        examples = file.read().split("# EXAMPLES")[1]
+    for block in re.findall(r"^```\n(.*?)^```", examples, re.M | re.S):
+        name = re.search(r"--checker (\w+)", block)
+        # Those that run a script of the reader's are no recipes.
+        if name and "./" not in block.replace("../", ""):
+            yield name[1], re.sub(r"^\$ ", "", block, flags=re.M)
+
+
+def check_recipes(tap, crash):
+    """Each one runs as it stands there, tests something, and says what."""
+    found = dict(recipes())
+    tap.check("the manual has a recipe for each checker", sorted(set(found) ^ {"sqlite3", "git", "redis", "lmdb", "leveldb"}))
+    needs = {"sqlite3": ["sqlite3"], "git": ["git"], "redis": ["redis-check-rdb", "redis-cli"], "lmdb": ["mdb_load", "mdb_dump"]}
+    tools = area("tools")
+    os.symlink(crash.path, os.path.join(tools, "sluice"))
+    if shutil.which("redis-check-rdb") and not shutil.which("redis-server"):
+        os.symlink(shutil.which("redis-check-rdb"), os.path.join(tools, "redis-server"))
+    for name, script in found.items():
+        sentence = f"the manual's recipe for {name} runs"
+        reason = missing(*needs.get(name, ())) or (name == "leveldb" and not python_with_plyvel() and "not installed: plyvel")
+        if reason:
+            tap.skip(sentence, reason)
+            continue
+        # As it is typed, but for a budget, and for patience.
+        script = script.replace("sluice crash ", f"sluice crash --json --budget 25 {' '.join(PATIENT)} ")
+        answer = subprocess.run(["sh", "-c", script], cwd=area(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env={**GIT, "PATH": f"{tools}:/usr/bin:{os.environ['PATH']}"}, timeout=800, check=False)
+        try:
+            report = json.loads(answer.stdout)
+        except ValueError:
+            report = {}
+        tap.check(sentence, [f"exit {answer.returncode}: {answer.stdout}{answer.stderr}"] * (
+            answer.returncode not in (0, 1) or not report.get("tested") or report["base_refused"] or
+            report["recording"]["acks"] < 1 or report["recording"]["program"] != "ended well"))
+
+
 def main():
     tap, crash, name = Tap(), Crash(sys.argv[1]), sys.argv[2]
     refusal = crash.refusal()
     if refusal:
         tap.skip(f"{name}, unmodified", refusal)
     else:
-        {"sqlite": check_sqlite, "git": check_git, "stores": check_stores}[name](tap, crash)
+        {"sqlite": check_sqlite, "git": check_git, "stores": check_stores,
+         "recipes": check_recipes}[name](tap, crash)
     tap.done()
 
 
