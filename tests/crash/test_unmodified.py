@@ -14,6 +14,8 @@ GIT = {**os.environ, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COM
        "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
 
 
+PROFILES = ["posix", "ext4", "xfs", "btrfs"]
+
 # A server, or an interpreter, takes long to start on a busy machine, and that is no verdict on a state.
 PATIENT = ("--check-timeout", "100s")
 
@@ -29,7 +31,9 @@ def outputs(report):
 
 
 def clean(code, report):
-    return [] if code == 0 and not report["failing"] else [f"exit {code}", str(report.get("error", "")), *map(str, report["failing"])]
+    """Nothing fails, and that is because it was tested: each acknowledgement of a run that went well."""
+    tested = report.get("tested") and report["distinct"] >= 5 and report["recording"]["acks"]
+    return [] if code == 0 and not report["failing"] and tested else [f"exit {code}", str(report.get("error", "")), *map(str, report["failing"])]
 
 
 def loses(code, report, *words):
@@ -41,8 +45,18 @@ def loses(code, report, *words):
 
 # -- sqlite ---------------------------------------------------------------------------------
 
-def sqlite(crash, journal, synchronous, profile):
-    """Two transactions, each acknowledged by a query that must then have an answer."""
+def everywhere(crash, budget, data, *words, **options):
+    """One recording, and of the states of it that each profile allows some of every kind, most of posix."""
+    trace = data + ".trace"
+    yield PROFILES[0], crash.json(*PATIENT, "--dir", data, "--budget", budget, "--trace", trace, *words, **options)
+    asked = words[:words.index("--")]
+    for profile in PROFILES[1:]:
+        yield profile, crash.json(*PATIENT, "--dir", data, "--budget", str(int(budget) // 3), "--from", trace, "--profile", profile, *asked,
+                                  **options)
+
+
+def sqlite(journal, synchronous):
+    """Two transactions, each acknowledged by a query that must then have an answer: a directory, and the command."""
     data = area()
     path = os.path.join(data, "db")
     subprocess.run(["sqlite3", path, f"PRAGMA journal_mode={journal}; CREATE TABLE t(id, text);"], check=True,
@@ -51,26 +65,32 @@ def sqlite(crash, journal, synchronous, profile):
     for number in (1, 2):
         script += (f"INSERT INTO t VALUES({number}, hex(zeroblob(700)));\n"
                    f"SELECT 'SELECT count(*) FROM t WHERE id={number}';\n")
-    return crash.json(*PATIENT, "--dir", data, "--profile", profile, "--checker", "sqlite3:db", "--classes",
-                      "prefix,omit1,min", "--budget", "400", "--",
-                      "stdbuf", "-oL", "sqlite3", "-batch", path, script)
+    return data, ("--", "stdbuf", "-oL", "sqlite3", "-batch", path, script)
 
 
 def check_sqlite(tap, crash):
     reason = missing("sqlite3", "stdbuf")
     table = [
-        ("DELETE", "FULL", "posix", True), ("DELETE", "EXTRA", "posix", False), ("WAL", "FULL", "posix", False),
-        ("WAL", "NORMAL", "posix", True), ("DELETE", "OFF", "posix", True), ("DELETE", "EXTRA", "ext4", False),
+        ("DELETE", "FULL"), ("WAL", "NORMAL"), ("DELETE", "OFF"),
     ]
-    for journal, synchronous, profile, bad in table:
-        sentence = f"sqlite {journal}, {synchronous}, {profile}: "
-        sentence += "an acknowledged transaction is lost" if bad else "nothing is lost"
+    for journal, synchronous in table:
+        sentence = f"sqlite {journal}, {synchronous}, posix: an acknowledged transaction is lost"
         if reason:
             tap.skip(sentence, reason)
             continue
-        answer = sqlite(crash, journal, synchronous, profile)
+        data, command = sqlite(journal, synchronous)
+        answer = crash.json(*PATIENT, "--dir", data, "--checker", "sqlite3:db", "--classes", "prefix,omit1,min", "--budget",
+                            "400", *command)
         words = ("acknowledged", "integrity_check", "malformed") if synchronous == "OFF" else ("acknowledged",)
-        tap.check(sentence, loses(*answer, *words) if bad else clean(*answer))
+        tap.check(sentence, loses(*answer, *words))
+    for journal, synchronous in (("DELETE", "EXTRA"), ("WAL", "FULL")):
+        sentence = f"sqlite {journal}, {synchronous}: nothing is lost in any kind of state"
+        if reason:
+            tap.skip(sentence, reason)
+            continue
+        data, command = sqlite(journal, synchronous)
+        for profile, answer in everywhere(crash, "300", data, "--checker", "sqlite3:db", *command):
+            tap.check(f"{sentence}, {profile}", clean(*answer))
 
 
 # -- git ------------------------------------------------------------------------------------
@@ -98,7 +118,10 @@ def git(crash, profile, *settings):
 
 def check_git(tap, crash):
     broken = ("corrupt", "is empty", "unable to", "missing", "bad object")
-    for profile in ("posix", "ext4", "xfs"):
+    if missing("git"):
+        tap.skip("git", missing("git"))
+        return
+    for profile in PROFILES:
         answer = git(crash, profile)
         tap.check(f"git as it is set, {profile}: an object of an acknowledged commit is broken", loses(*answer, *broken))
     code, report = git(crash, "ext4", "core.fsync=all")
@@ -144,7 +167,8 @@ def redis(crash, fsync, profile):
                       "--", "sh", "-c", REDIS, "sh", data, fsync, "a b c")
 
 
-def lmdb(crash):
+def lmdb():
+    """Two keys, each loaded by a process of its own: a directory, and the command."""
     data = area()
 
     def load(key):
@@ -152,8 +176,7 @@ def lmdb(crash):
                 f" mdb_load -f /dev/stdin {data} && echo {key} value-{key}")
 
     subprocess.run(["sh", "-c", load("old")], check=True, stdout=subprocess.DEVNULL)
-    return crash.json(*PATIENT, "--dir", data, "--checker", "lmdb", "--budget", "600", "--", "sh", "-c",
-                      load("a") + "; " + load("b"))
+    return data, ("--", "sh", "-c", load("a") + "; " + load("b"))
 
 
 def leveldb(crash, python, sync, profile):
@@ -186,7 +209,9 @@ def check_stores(tap, crash):
     if missing("mdb_load", "mdb_dump"):
         tap.skip("lmdb: nothing is lost", missing("mdb_load", "mdb_dump"))
     else:
-        tap.check("lmdb: nothing is lost", clean(*lmdb(crash)))
+        data, command = lmdb()
+        for profile, answer in everywhere(crash, "200", data, "--checker", "lmdb", *command):
+            tap.check(f"lmdb, {profile}: nothing is lost", clean(*answer))
     table = [
         # The old manifest is deleted before the new name of CURRENT is durable.
         ("sync", "posix", "CURRENT points"), ("sync", "ext4", None), ("nosync", "ext4", "acknowledged"),
