@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HANG_GUARD_SECONDS 30
+#define HANG_GUARD_SECONDS 120
 #define OUTPUT_MAX	   65536
 
 static const struct contract_group *const groups[] = {
