@@ -9,7 +9,7 @@ from service import PATIENCE, Service, Tap, area, get, remove
 
 SECRET = b"this is outside"
 INSIDE = b"this is inside"
-REQUESTS = 3000
+REQUESTS = 1000
 # Each request looks anew, whatever was found before.
 OPTIONS = ("--metrics", "127.0.0.1:0", "--workers", "2", "--cache-valid", "0s")
 
