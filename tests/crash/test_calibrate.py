@@ -2,8 +2,10 @@
 """test_calibrate.py: the profiles against the running kernel's own file systems, each row that was measured."""
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 from crash import Crash, Tap, area, json
 
@@ -28,6 +30,23 @@ def check_options(tap, crash, scratch):
         tap.check(f"no one measures: {' '.join(words)}", [
             f"exit {answer.returncode}: {answer.stderr}"] * (answer.returncode != 2 or words[-1] not in answer.stderr and
                                                              "name it" not in answer.stderr))
+
+
+def check_signal(tap, crash):
+    """Ended in the middle: there is an image, and all scenes are to come."""
+    scratch = area("ended")
+    run = subprocess.Popen([crash.path, "crash", "calibrate", "ext4"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": scratch})
+    while run.poll() is None and not any("disk" in names for _, _, names in os.walk(scratch)):
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    output = run.communicate(timeout=300)
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        left = [line for line in file if scratch in line]
+    loops = subprocess.run(["losetup", "-l", "-n", "-O", "BACK-FILE"], stdout=subprocess.PIPE, text=True, check=False)
+    left += [line for line in loops.stdout.splitlines() if scratch in line] + os.listdir(scratch)
+    tap.check("SIGTERM ends it, and leaves nothing behind", left + [
+        f"ended with {run.returncode}: {output}"] * (run.returncode != -signal.SIGTERM))
 
 
 def main():
@@ -59,6 +78,7 @@ def main():
     tap.check("so has a scene", sorted(set(report["scenes"][0]) ^ page[1]) if report["scenes"] else ["none"])
     if fs == "ext4":
         check_options(tap, crash, scratch)
+        check_signal(tap, crash)
     with open("/proc/self/mounts", encoding="utf-8") as file:
         left = [line for line in file if "sluice-calibrate" in line]
     loops = subprocess.run(["losetup", "-l", "-n", "-O", "BACK-FILE"], stdout=subprocess.PIPE, text=True, check=False)
