@@ -129,7 +129,7 @@ static const struct cli_option table[] = {
 	  "of these from one address [no limit]", 1, 1000000 },
 	{ "max-upload", CLI_SIZE, &config.upload_max, "SIZE", "largest PUT [1T]", 1, 0 },
 	{ "rate", CLI_SIZE, &config.rate, "SIZE",
-	  "bytes a second of large files on each connection [no limit]", 1024, UINT64_C(1) << 40 },
+	  "bytes a second of files on each connection [no limit]", 1024, UINT64_C(1) << 40 },
 	{ "cache-files", CLI_COUNT, &config.cache_files, "N",
 	  "files kept open by each worker [4096]", 64, 1000000 },
 	{ "cache-memory", CLI_SIZE, &config.cache_bytes, "SIZE",

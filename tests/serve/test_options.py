@@ -122,10 +122,25 @@ def validity(tap, sluice, base):
                       [] if (first, second) == (b"old", after) else [f"{first}, {second}"])
 
 
+def rates(tap, sluice, base):
+    """--rate with a file that is kept in memory: sent at once, and paid for by who asks next."""
+    root = os.path.join(base, "rate")
+    write(root, "kept.bin", bytes(1 << 20))
+    for options, status in (((), 200), (("Range: bytes=1-1000000",), 206)):
+        # At 1 KiB a second the second answer is not due before a quarter of an hour has passed.
+        with Service(sluice, root, *NUMBERS, "--cache-file", "1M", "--rate", "1K") as service, service.connect() as raw:
+            raw.send(get("/kept.bin", *options) * 2)
+            problems = has(raw.answer(), status)
+            numbers = service.metrics()
+            tap.check(f"with --rate a file in memory holds back the next request, {status}",
+                      problems + ([] if numbers['responses_total{class="2xx"}'] == 1 and numbers["memory_bytes_total"] > 900000 else [str(numbers)]))
+            tap.check("on this connection alone", has(service.ask(get("/kept.bin", method="HEAD"), head=True), 200))
+
+
 def main():
     tap, base = Tap(), area()
     try:
-        for test in (links, twins, hidden, memory, validity):
+        for test in (links, twins, hidden, memory, validity, rates):
             test(tap, sys.argv[1], base)
     finally:
         remove(base)

@@ -68,6 +68,7 @@ static void send_part(struct serve_conn *conn, struct serve_content *content, ui
 	}
 	content->wire->refs++;
 	serve_conn_send_wire(conn, content->wire, content->wire->head_len + off, len);
+	serve_pace_memory(conn, len);
 }
 
 /* The date in the head that is kept: put right where it is, if nobody sends it just now. */
@@ -108,6 +109,8 @@ static void answer_kept(struct serve_conn *conn, const struct http_request *requ
 	serve_conn_send_wire(conn, wire, 0, body ? wire->len : wire->head_len);
 	if (body && content->fd >= 0)
 		send_part(conn, content, 0, content->identity.size);
+	else if (body)
+		serve_pace_memory(conn, wire->len);
 }
 
 static void answer_whole(struct serve_conn *conn, const struct http_request *request,

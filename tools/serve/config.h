@@ -36,7 +36,7 @@ struct serve_config {
 	uint64_t workers;
 	uint64_t connections_max; /* of all workers */
 	uint64_t client_max;	  /* connections of one address; 0: no limit */
-	uint64_t rate;		  /* bytes a second of large files on a connection; 0: no limit */
+	uint64_t rate;		  /* bytes a second of files on a connection; 0: no limit */
 	uint64_t upload_max;
 	uint64_t cache_files;
 	uint64_t cache_bytes;

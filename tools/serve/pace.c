@@ -6,7 +6,8 @@
  *	                          +--no: due--> drained ----------+
  *
  * So one part is queued at a time however slow the peer is. The pause after the last part comes
- * before the next request: many small answers are no way around the limit.
+ * before the next request: many small answers are no way around the limit. What is in memory is a
+ * last part from the start.
  */
 #include "tools/serve/pace.h"
 
@@ -79,6 +80,16 @@ void serve_pace_file(struct serve_conn *conn, struct serve_content *content, uin
 	conn->pace.off = off;
 	conn->pace.left = len;
 	send_part(conn);
+}
+
+void serve_pace_memory(struct serve_conn *conn, uint64_t len)
+{
+	if (!conn->worker->config->rate || conn->closing)
+		return;
+	conn->pace.holds = true;
+	conn->pace.due = false;
+	if (await_next(conn, len) < 0)
+		serve_conn_cut(conn);
 }
 
 void serve_pace_drained(struct serve_conn *conn)

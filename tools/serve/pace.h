@@ -23,6 +23,10 @@ struct serve_pace {
 void serve_pace_file(struct serve_conn *conn, struct serve_content *content, uint64_t off,
 		     uint64_t len);
 
+/* So much of a file was queued from memory: with --rate the next request waits as long as it would
+ * have taken. */
+void serve_pace_memory(struct serve_conn *conn, uint64_t len);
+
 /* All that was queued is with the kernel. */
 void serve_pace_drained(struct serve_conn *conn);
 
