@@ -58,7 +58,6 @@ static const char example[] =
 	"sluice proxy --listen :5432 --config pool.conf --balance hash --send-proxy v2\n";
 
 static struct proxy_config config = {
-	.connections_max = 10000,
 	.retries = 3,
 	.rise = 2,
 	.fall = 3,

@@ -75,7 +75,6 @@ static const char example[] = "sluice serve /srv/www --listen :8080 --access-log
 			      "curl -T backup.tar http://127.0.0.1:8080/backup.tar\n";
 
 static struct serve_config config = {
-	.connections_max = 10000,
 	.upload_max = UINT64_C(1) << 40,
 	.cache_files = 4096,
 	.cache_bytes = 64 << 20,

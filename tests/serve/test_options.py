@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """test_options.py: what options change that has no test of its own, seen from outside."""
 import os
+import signal
 import sys
 
 from service import Service, Tap, area, get, remove
@@ -137,10 +138,36 @@ def rates(tap, sluice, base):
             tap.check("on this connection alone", has(service.ask(get("/kept.bin", method="HEAD"), head=True), 200))
 
 
+def health(tap, sluice, base):
+    """A drain as those see it who ask whether it is well."""
+    root = os.path.join(base, "health")
+    write(root, "large.bin", bytes(64 << 20))
+    with Service(sluice, root, *NUMBERS, "--drain", "10m", "--stall-timeout", "10m") as service, service.connect() as busy:
+        ask = get("/health")
+        tap.check("/health says that all is well", has(service.ask(ask, port=service.metrics_port), 200, b"ok\n"))
+        busy.send(get("/large.bin"))
+        busy.more()
+        service.signal(signal.SIGTERM)
+        service.until(lambda: service.ask(ask, port=service.metrics_port).status == 503)
+        tap.check("and that it drains", has(service.ask(ask, port=service.metrics_port), 503, b"draining\n",
+                                            content_type="text/plain; charset=utf-8"))
+
+
+def few_descriptors(tap, sluice, base):
+    """A warning is for who asked for more than there can be."""
+    few = ("sh", "-c", 'ulimit -n 1000; exec "$@"', "sh")
+    os.makedirs(os.path.join(base, "few"))
+    for options, warned in (((), False), (("--max-connections", "5000"), True)):
+        with Service(sluice, os.path.join(base, "few"), *NUMBERS, "--cache-files", "64", *options, prefix=few) as service:
+            found = any("--max-connections" in line and "ulimit -n" in line for line in service.said)
+            tap.check("with too few descriptors it warns who asked for more" if warned else "and nobody else",
+                      [] if found == warned else service.said)
+
+
 def main():
     tap, base = Tap(), area()
     try:
-        for test in (links, twins, hidden, memory, validity, rates):
+        for test in (links, twins, hidden, memory, validity, rates, health, few_descriptors):
             test(tap, sys.argv[1], base)
     finally:
         remove(base)

@@ -22,7 +22,7 @@ struct proxy_config {
 	bool copy;	     /* no splice */
 	const char *backend; /* of rings; NULL: the best that works */
 	uint64_t workers;
-	uint64_t connections_max; /* of all workers */
+	uint64_t connections_max; /* of all workers; 0: as many as are usual and possible */
 	uint64_t client_max;	  /* connections of one address; 0: no limit */
 	uint64_t retries;
 	uint64_t check_ns; /* between active checks; 0: none */

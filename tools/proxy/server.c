@@ -223,7 +223,8 @@ static void put_metrics(void *ctx, struct server_writer *out)
 static unsigned conns_of_each(const struct server *server)
 {
 	const struct proxy_config *config = server->config;
-	uint64_t each = (config->connections_max + server->workers - 1) / server->workers, room;
+	uint64_t wanted = config->connections_max ? config->connections_max : SERVER_CONNECTIONS;
+	uint64_t each = (wanted + server->workers - 1) / server->workers, room;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -234,7 +235,7 @@ static unsigned conns_of_each(const struct server *server)
 	room = room > DESCRIPTORS_SPARE + 2 ? (room - DESCRIPTORS_SPARE) / 2 : 1;
 	if (room > PROXY_CONNS_MAX)
 		room = PROXY_CONNS_MAX;
-	if (each > room) {
+	if (each > room && config->connections_max) {
 		unsigned long long all = room * server->workers;
 
 		fprintf(stderr,
@@ -242,9 +243,8 @@ static unsigned conns_of_each(const struct server *server)
 			"and the limit is %llu; taking %llu, raise `ulimit -n` or --workers for "
 			"more\n",
 			(unsigned long long)limit.rlim_cur, all);
-		each = room;
 	}
-	return (unsigned)each;
+	return (unsigned)(each < room ? each : room);
 }
 
 static int trust(struct server *server)

@@ -126,7 +126,7 @@ static void answer_metrics(struct serve_conn *conn, const struct http_request *r
 	server_put_metric(&out, &(struct server_metric){
 					PREFIX "reloads_total", "counter", "Reloads done",
 					__atomic_load_n(&server->crew.reloads, __ATOMIC_RELAXED) });
-	serve_answer_text(conn, request, SERVER_METRICS_TYPE,
+	serve_answer_text(conn, request, 200, SERVER_METRICS_TYPE,
 			  (struct http_text){ buf, (uint32_t)server_written(&out) });
 	free(buf);
 }
@@ -139,10 +139,10 @@ static bool is(const struct http_request *request, const char *path)
 
 void serve_admin_health(struct serve_conn *conn, const struct http_request *request)
 {
-	if (conn->worker->draining)
-		serve_answer_status(conn, request, 503, NULL);
-	else
-		serve_answer_text(conn, request, "text/plain; charset=utf-8", http_text("ok\n"));
+	bool draining = conn->worker->draining;
+
+	serve_answer_text(conn, request, draining ? 503 : 200, "text/plain; charset=utf-8",
+			  http_text(draining ? "draining\n" : "ok\n"));
 }
 
 void serve_admin_answer(struct serve_conn *conn, const struct http_request *request)

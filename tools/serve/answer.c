@@ -335,13 +335,13 @@ void serve_answer_status(struct serve_conn *conn, const struct http_request *req
 	send_with_body(conn, request, status, &out, body);
 }
 
-void serve_answer_text(struct serve_conn *conn, const struct http_request *request,
+void serve_answer_text(struct serve_conn *conn, const struct http_request *request, unsigned status,
 		       const char *type, struct http_text body)
 {
 	char buf[2048];
 	struct server_writer out = server_writer(buf, sizeof(buf));
 
-	serve_head_begin(&out, conn->worker, 200);
+	serve_head_begin(&out, conn->worker, status);
 	server_put_string(&out, "Content-Type: ");
 	server_put_string(&out, type);
 	server_put_string(&out, "\r\nCache-Control: no-store\r\n"
@@ -350,7 +350,7 @@ void serve_answer_text(struct serve_conn *conn, const struct http_request *reque
 				"X-Content-Type-Options: nosniff\r\n");
 	serve_head_length(&out, body.len);
 	serve_head_end(&out, stays(conn, request), request->minor);
-	send_with_body(conn, request, 200, &out, body);
+	send_with_body(conn, request, status, &out, body);
 }
 
 void serve_answer_done(struct serve_conn *conn, const struct http_request *request, unsigned status,

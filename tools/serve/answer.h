@@ -14,7 +14,7 @@ void serve_answer_status(struct serve_conn *conn, const struct http_request *req
 			 unsigned status, const char *extra);
 
 /* Text made for this answer; no-store. */
-void serve_answer_text(struct serve_conn *conn, const struct http_request *request,
+void serve_answer_text(struct serve_conn *conn, const struct http_request *request, unsigned status,
 		       const char *type, struct http_text body);
 
 /* 201 or 204 to a PUT or DELETE, without a body. extra: more lines of the head, or NULL. */

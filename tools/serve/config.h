@@ -34,7 +34,7 @@ struct serve_config {
 	const char *confine_to; /* instead of root; NULL: root */
 	const char *backend;	/* of rings; NULL: the best that works */
 	uint64_t workers;
-	uint64_t connections_max; /* of all workers */
+	uint64_t connections_max; /* of all workers; 0: as many as are usual and possible */
 	uint64_t client_max;	  /* connections of one address; 0: no limit */
 	uint64_t rate;		  /* bytes a second of files on a connection; 0: no limit */
 	uint64_t upload_max;

@@ -176,7 +176,7 @@ static void finish(struct serve_listing *listing, int err)
 	if (task->conn && err)
 		serve_answer_status(task->conn, &task->request, serve_status_of(err), NULL);
 	else if (task->conn)
-		serve_answer_text(task->conn, &task->request, "text/html; charset=utf-8",
+		serve_answer_text(task->conn, &task->request, 200, "text/html; charset=utf-8",
 				  (struct http_text){ page, (uint32_t)len });
 	free(page);
 	for (size_t i = 0; i < listing->nr; i++)

@@ -21,7 +21,8 @@
 static uint64_t conns_of_each(const struct serve_server *server)
 {
 	const struct serve_config *config = server->config;
-	uint64_t each = config->connections_max / server->workers, room;
+	uint64_t wanted = config->connections_max ? config->connections_max : SERVER_CONNECTIONS;
+	uint64_t each = wanted / server->workers, room;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -32,16 +33,15 @@ static uint64_t conns_of_each(const struct serve_server *server)
 	room = room > config->cache_files + 2 * DESCRIPTORS_SPARE ?
 		       room - config->cache_files - DESCRIPTORS_SPARE :
 		       DESCRIPTORS_SPARE / 2;
-	if (each > room) {
+	if (each > room && config->connections_max) {
 		unsigned long long all = room * server->workers;
 
 		fprintf(stderr,
 			"sluice serve: --max-connections: %llu need more descriptors than the "
 			"limit of %llu leaves; serving %llu, raise `ulimit -n` for more\n",
-			(unsigned long long)config->connections_max,
-			(unsigned long long)limit.rlim_cur, all);
-		each = room;
+			(unsigned long long)wanted, (unsigned long long)limit.rlim_cur, all);
 	}
+	each = each < room ? each : room;
 	return each ? each : 1;
 }
 

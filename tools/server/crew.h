@@ -77,6 +77,9 @@ struct server_crew {
 	pthread_barrier_t over;	  /* none runs any more */
 };
 
+/* Connections at a time, unless somebody asks for another number or descriptors are too few. */
+#define SERVER_CONNECTIONS 10000
+
 /* As many hands as there are processors, unless somebody knows better. */
 uint64_t server_processors(void);
 
