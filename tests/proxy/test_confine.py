@@ -3,9 +3,11 @@
 import os
 import pwd
 import re
+import shutil
+import signal
 import sys
 
-from relay import Proxy, Tap, Upstream, conversation, echo
+from relay import Proxy, Tap, Upstream, area, conversation, echo
 
 # What the filter itself refuses is tried in tests/serve/test_confine.c: it is the same one.
 
@@ -22,6 +24,26 @@ def all_have(proxy, pattern):
 
 def works(proxy):
     return [problem for seed in range(5) for problem in conversation(proxy, seed)]
+
+
+def reloads(tap, sluice, upstream):
+    """What another user may not open it may not reload."""
+    base = area()
+    log = os.path.join(base, "log")
+    try:
+        os.chmod(base, 0o755)
+        with Proxy(sluice, upstream.name, "--workers", "1", "--user", "nobody", "--access-log", log) as proxy:
+            os.rename(log, log + ".1")
+            proxy.signal(signal.SIGHUP)
+            refused = proxy.heard("not reloaded, going on as before")
+            told = any(f"{log}: Permission denied; a reload is done as the user of --user" in line for line in proxy.said)
+            tap.check("a reload that needs the rights of before says so", ([] if refused and told else proxy.said) + works(proxy))
+            with open(log, "wb"):
+                os.chown(log, pwd.getpwnam("nobody").pw_uid, -1)
+            proxy.signal(signal.SIGHUP)
+            tap.check("one that does not is done", ([] if proxy.heard("proxy: reloaded") else proxy.said) + works(proxy))
+    finally:
+        shutil.rmtree(base)
 
 
 def main():
@@ -45,6 +67,7 @@ def main():
             tap.check("it becomes another user, all threads of it", all_have(proxy, ids))
             tap.check("for good", all_have(proxy, r"CapEff:\s+0+\n"))
             tap.check("and works", works(proxy))
+            reloads(tap, sluice, upstream)
             tap.check("it ends well", [] if proxy.end() == 0 else proxy.said)
     tap.done()
 

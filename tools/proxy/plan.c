@@ -21,6 +21,7 @@
 struct draft {
 	struct proxy_plan *plan;
 	const struct proxy_plan *before;
+	const char *user; /* who opens what is opened anew, if not who began; NULL: the same */
 	struct sl_ring *ring;
 	struct sl_sock_resolver *resolver;
 	const char *where; /* what messages name: an operand, --sni, a line of the file */
@@ -277,6 +278,15 @@ static int add_route(struct draft *draft, const char *text)
 	return add(draft, name, equals + 1);
 }
 
+static int fail_open(const struct draft *draft, const char *path, int err)
+{
+	return cli_fail_errno(
+		path, err,
+		err == EACCES && draft->user ?
+			"a reload is done as the user of --user, who needs leave for it" :
+			NULL);
+}
+
 /* A line is an operand or what --sni takes; the name of a route comes before any comma. */
 static int add_line(struct draft *draft, const char *line)
 {
@@ -306,7 +316,7 @@ static int add_file(struct draft *draft, const char *path)
 	int code = CLI_DONE;
 
 	if (!file)
-		return cli_fail_errno(path, errno, NULL);
+		return fail_open(draft, path, errno);
 	draft->where = where;
 	for (unsigned nr = 1; code == CLI_DONE && fgets(line, sizeof(line), file); nr++) {
 		char *text = trim(line);
@@ -341,22 +351,22 @@ static int add_all(struct draft *draft, const struct proxy_config *config)
 
 /* ---- the plan ---------------------------------------------------------------------------- */
 
-static int open_log(struct proxy_plan *plan, const char *path)
+static int open_log(const struct draft *draft, const char *path)
 {
 	if (!path)
 		return CLI_DONE;
 	if (strcmp(path, "-") == 0) {
-		plan->log_fd = STDOUT_FILENO;
+		draft->plan->log_fd = STDOUT_FILENO;
 		return CLI_DONE;
 	}
-	plan->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	return plan->log_fd < 0 ? cli_fail_errno(path, errno, NULL) : CLI_DONE;
+	draft->plan->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	return draft->plan->log_fd < 0 ? fail_open(draft, path, errno) : CLI_DONE;
 }
 
 int proxy_plan_open(const struct proxy_config *config, const struct proxy_plan *before,
 		    struct proxy_plan **ret_plan)
 {
-	struct draft draft = { .before = before };
+	struct draft draft = { .before = before, .user = before ? config->user : NULL };
 	int code;
 
 	draft.plan = calloc(1, sizeof(*draft.plan));
@@ -366,7 +376,7 @@ int proxy_plan_open(const struct proxy_config *config, const struct proxy_plan *
 	draft.plan->log_fd = -1;
 	code = add_all(&draft, config);
 	if (code == CLI_DONE)
-		code = open_log(draft.plan, config->access_log);
+		code = open_log(&draft, config->access_log);
 	sl_sock_resolver_destroy(draft.resolver);
 	sl_ring_close(draft.ring);
 	if (code == CLI_DONE)
