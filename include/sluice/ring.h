@@ -518,7 +518,9 @@ SL_EXPORT int sl_ring_stats(const struct sl_ring *ring, int sched_class,
 /**
  * struct sl_ring_class_opts - how a scheduling class shares the ring
  * @shares: weight when classes compete for room, 1..1000; 0: 100
- * @inflight_max: most ops of the class in flight; 0: no cap but depth
+ * @inflight_max: most ops of the class in flight; 0: no cap but depth. A chain with
+ *	more of them than that goes when none is in flight: arm what never ends, an
+ *	accept say, in another class
  */
 struct sl_ring_class_opts {
 	uint32_t shares;
