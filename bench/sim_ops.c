@@ -132,7 +132,8 @@ int main(void)
 {
 	double rates[RUNS];
 
-	printf("simulated operations in a second of one core, median of %d (lowest .. highest)\n",
+	printf("simulated operations in a second of one core, want >= 1 M; median of %d (lowest .. "
+	       "highest)\n",
 	       RUNS);
 	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
 		for (unsigned r = 0; r < RUNS; r++)
