@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define LET_GO_TRIES 100
+
 static const struct kind {
 	const char *fs;
 	const char *make; /* what makes it on the file "template" */
@@ -132,12 +134,23 @@ void image_up(struct image *image)
 	image_mark(image);
 }
 
+/* The kernel ends a ring some time after it was closed, and only then lets go of its files. */
+static void let_go(void)
+{
+	for (unsigned i = 0; i < LET_GO_TRIES; i++) {
+		if (!try_command("umount stage 2>why"))
+			return;
+		usleep(100000);
+	}
+	command("umount stage");
+}
+
 void image_down(struct image *image)
 {
 	stage_end(&image->stage);
 	sl_ring_close(image->stage.ring);
 	close(image->stage.dir);
-	command("umount stage");
+	let_go();
 }
 
 /* The copy is made first: what closing and unmounting write comes too late for it. */

@@ -111,6 +111,15 @@ esac
 shift
 SLUICE_TEST_FS=$name SLUICE_TEST_DIR=$mnt "$@"
 status=$?
-umount "$mnt" || status=1
-[ -n "${lower:-}" ] && { umount "$lower" || status=1; }
+# The kernel ends a ring some time after its program has closed it, and only then lets go of its files.
+let_go() {
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+		umount "$1" 2>/dev/null && return 0
+		sleep 0.5
+	done
+	umount "$1"
+}
+
+let_go "$mnt" || status=1
+[ -n "${lower:-}" ] && { let_go "$lower" || status=1; }
 exit $status
