@@ -225,7 +225,8 @@ static void an_unconfined_one_may_what_its_user_may(void **state)
 
 static long run_program(void)
 {
-	char *const argv[] = { "/bin/true", NULL };
+	char path[] = "/bin/true";
+	char *const argv[] = { path, NULL };
 
 	return execve(argv[0], argv, NULL);
 }
