@@ -566,6 +566,8 @@ struct sl_sock_sender {
 	uint32_t flying;
 	uint32_t slice_bytes;
 	uint32_t short_seen;
+	uint16_t cold_run;
+	uint16_t cold_left;
 	uint32_t buf_at;
 	uint32_t buf_len;
 	int32_t cork_value;

@@ -17,6 +17,10 @@
 #define BLOCK 4096
 /* Parts of a file read at once besides the one being sent: a disk wants to be asked for several. */
 #define AHEAD_MAX 3
+/* So many of them after a look that found nothing cached, twice as many after each further one, up
+ * to so many: then it is looked again, since what comes next may be cached. */
+#define COLD_RUN     4
+#define COLD_RUN_MAX 128
 
 enum {
 	MODE_UNKNOWN = 0,
@@ -98,6 +102,7 @@ static void slice_sent(struct sl_sock_sender *sender, uint64_t bytes)
 {
 	bool all = bytes == sender->op.len;
 
+	sender->cold_run = 0;
 	pump_count(sender->pump, hot_slices, 1);
 	pump_count(sender->pump, hot_bytes, bytes);
 	if (all)
@@ -135,11 +140,18 @@ static int load(struct sl_sock_sender *sender)
 	return net_sender_submit(sender, SENDER_LOAD);
 }
 
+static uint16_t twice_as_cold(uint16_t run)
+{
+	return run < COLD_RUN_MAX / 2 ? (uint16_t)(run * 2) : COLD_RUN_MAX;
+}
+
 static int load_or_line_up(struct sl_sock_sender *sender)
 {
 	int err;
 
 	sender->slice_bytes = sender->pump->read_bytes;
+	sender->cold_run = sender->cold_run ? twice_as_cold(sender->cold_run) : COLD_RUN;
+	sender->cold_left = sender->cold_run;
 	pump_count(sender->pump, cold_slices, 1);
 	sender->read = pump_get(sender->pump, sender);
 	if (sender->read)
@@ -162,15 +174,20 @@ static void on_ahead(struct sl_ring *ring, struct sl_op *op);
 /* One more, of what begins at off. Return: it, or NULL. */
 static struct sl_sock_read *begin_ahead(struct sl_sock_sender *sender, uint64_t off)
 {
-	struct sl_sock_read *read = pump_get_spare(sender->pump, sender);
+	struct sl_sock_read *read;
 
+	if (!sender->cold_left)
+		return NULL;
+	read = pump_get_spare(sender->pump, sender);
 	if (!read)
 		return NULL;
 	prepare_read(sender, &read->op, read->buf, off);
 	read->op.flags = SL_OP_PARK;
 	read->op.done = on_ahead;
-	if (sl_ring_submit(sender->pump->ring, &read->op) == 0)
+	if (sl_ring_submit(sender->pump->ring, &read->op) == 0) {
+		sender->cold_left--;
 		return read;
+	}
 	pump_put(sender->pump, read);
 	return NULL;
 }

@@ -93,6 +93,19 @@ def spent_by_nobody_else(tap, sluice, root, path, data):
         tap.check("two at once leave nothing there either", problems + ([f"{cached(path)} pages"] if cached(path) else []))
 
 
+def where_it_begins(tap, sluice, root, path, data):
+    """One part that is not there does not make the rest of a hot file be read."""
+    with Service(sluice, root, "--metrics", "127.0.0.1:0", "--workers", "1") as service:
+        with open(path, "rb") as file:
+            file.read()
+            os.posix_fadvise(file.fileno(), 1 << 20, 1 << 18, os.POSIX_FADV_DONTNEED)
+        problems = whole(service.ask(get("/large.bin")), data)
+        metrics = service.metrics()
+        direct, hot = metrics["direct_bytes_total"], metrics["hot_bytes_total"]
+        tap.check("where a hot file begins to be cold, and ends to be, is seen", problems + ([] if direct <= 2 << 20 and hot >= SIZE - (3 << 20)
+                                                                                        else [f"{direct} direct, {hot} hot"]))
+
+
 def by_looking(tap, sluice, root, path, data):
     with Service(sluice, root, "--metrics", "127.0.0.1:0", "--workers", "1") as service:
         forget(path)
@@ -129,6 +142,7 @@ def main():
         else:
             past_the_cache(tap, sys.argv[1], root, path, data)
             spent_by_nobody_else(tap, sys.argv[1], root, path, data)
+            where_it_begins(tap, sys.argv[1], root, path, data)
             by_looking(tap, sys.argv[1], root, path, data)
     finally:
         remove(base)
