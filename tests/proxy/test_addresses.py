@@ -8,15 +8,7 @@ import struct
 import sys
 
 from relay import Proxy, Tap, Upstream, area, everything
-
-
-def has_v6():
-    try:
-        with socket.socket(socket.AF_INET6) as sock:
-            sock.bind(("::1", 0))
-        return True
-    except OSError:
-        return False
+from server import has_v6
 
 
 def tell(sock):

@@ -7,6 +7,7 @@ import socket
 import sys
 
 from service import PATIENCE, Place, Service, Tap, area, get, remove
+from server import has_v6
 
 
 class Elsewhere(Place):
@@ -27,15 +28,6 @@ class Elsewhere(Place):
             while part := sock.recv(1 << 16):
                 parts.append(part)
         return b"".join(parts)
-
-
-def has_v6():
-    try:
-        with socket.socket(socket.AF_INET6) as sock:
-            sock.bind(("::1", 0))
-        return True
-    except OSError:
-        return False
 
 
 def served(answer, body):

@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "style"))
 from tap import Tap  # noqa: E402 (the path is needed first)
 
-__all__ = ["PATIENCE", "Server", "Tap", "area", "until"]
+__all__ = ["PATIENCE", "Server", "Tap", "area", "has_v6", "until"]
 
 PATIENCE = 60  # seconds that nothing here takes; only a hang does
 
@@ -21,6 +22,15 @@ os.environ["ASAN_OPTIONS"] = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS
 # Clients here ask the server itself, whatever this machine asks others through.
 for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[variable]
+
+
+def has_v6():
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
 
 
 def area(what):

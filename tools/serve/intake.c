@@ -15,7 +15,7 @@
 
 /* ---- requests --------------------------------------------------------------------------- */
 
-static void begin_body(struct serve_conn *conn, const struct http_request *request)
+void serve_intake_skip(struct serve_conn *conn, const struct http_request *request)
 {
 	if (!request->chunked && !request->length)
 		return;
@@ -68,7 +68,7 @@ static void handle(struct serve_conn *conn, const struct http_request *request)
 	bool writes = request->method == HTTP_PUT || request->method == HTTP_DELETE;
 
 	if (request->method != HTTP_PUT || !conn->worker->config->writable || conn->admin)
-		begin_body(conn, request);
+		serve_intake_skip(conn, request);
 	if (request->method == HTTP_OPTIONS)
 		serve_answer_done(conn, request, 204, allowed(conn));
 	else if (request->method == HTTP_FOREIGN ||

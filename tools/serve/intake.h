@@ -14,6 +14,10 @@ void serve_intake_go_on(struct serve_conn *conn);
 /* Nobody will read what was kept. */
 void serve_intake_drop(struct serve_conn *conn);
 
+/* The body of a request, if it has one, is read and thrown away; one that is too long for that, or
+ * may never come, makes the request the last. */
+void serve_intake_skip(struct serve_conn *conn, const struct http_request *request);
+
 /* Answers with a status (-rc) and reads no further request. */
 void serve_intake_refuse(struct serve_conn *conn, const struct http_request *request, int rc);
 

@@ -10,8 +10,8 @@
  *	                 +--small--> read --> stat: the same as before the read
  *
  * openat2(2) with RESOLVE_BENEATH: whatever links and names do meanwhile, what is opened was
- *beneath the root. A small file is kept in memory, head and all; one that changes while it is read
- *is read again, and after some tries sent as it is and not kept.
+ * beneath the root. A small file is kept in memory, head and all; one that changes while it is read
+ * is read again, and after some tries sent as it is and not kept.
  */
 #include "tools/serve/load.h"
 

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "tools/serve/answer.h"
+#include "tools/serve/intake.h"
 #include "tools/serve/load.h"
 #include "tools/serve/server.h"
 
@@ -595,15 +596,7 @@ static void begin(struct serve_conn *conn, const struct http_request *request,
 static void refuse_early(struct serve_conn *conn, const struct http_request *request,
 			 unsigned status)
 {
-	if (request->chunked || request->length) {
-		conn->body = SERVE_BODY_SKIP;
-		conn->chunked = request->chunked;
-		conn->body_left = request->length;
-		conn->skipped = 0;
-		conn->chunks = (struct http_chunked){ 0 };
-		if (request->expects_continue || request->length > SERVE_SKIP_MAX)
-			conn->last = true;
-	}
+	serve_intake_skip(conn, request);
 	serve_answer_status(conn, request, status, NULL);
 }
 
